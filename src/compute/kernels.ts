@@ -1,0 +1,207 @@
+/**
+ * The kernel table: every operation's name and contract. Each backend implements all of them
+ * (`reference/` in float64, `cpu/` in SIMD WASM, `webgpu/` in WGSL), so this file is what a
+ * caller reads and what the tests hold the backends against.
+ *
+ * A command is data: it names a kernel, its tensors and its scalars. A device runs a list of
+ * commands in order; a later command sees what an earlier one wrote. Unless stated otherwise a
+ * kernel OVERWRITES its outputs, and an output must not be one of the inputs.
+ *
+ * Axis letters are those of `layout.ts`. Samples of task m are rows `offsets[m] .. offsets[m+1]`
+ * of the arrays over S; tasks may have different numbers of samples. Formulas: golden README
+ * ("Diagonal Gaussian", "Task encoder", "Modulated policy", "Meta-objective").
+ */
+import type { EncoderSpec, PolicySpec } from "./layout.ts";
+import type { Tensor } from "./device.ts";
+
+/** Samples of all tasks of one adaptation step, on a device. */
+export interface SampleTensors {
+  /** [S, O] */
+  readonly obs: Tensor;
+  /** [S, A] raw policy actions */
+  readonly actions: Tensor;
+  /** [S] */
+  readonly advantages: Tensor;
+  /** [S, A] mean of the distribution that drew the action */
+  readonly oldMean: Tensor;
+  /** [S, A] its log standard deviation */
+  readonly oldLogStd: Tensor;
+  /** [M+1] u32, first sample of each task, then S */
+  readonly offsets: Tensor;
+  /** Largest number of samples of any task (sizes the dispatch). */
+  readonly maxSamplesPerTask: number;
+}
+
+/** Which network and with what parameters, one set per task. */
+export interface PolicyArgs {
+  readonly spec: PolicySpec;
+  /** [M, P] */
+  readonly params: Tensor;
+  /** [M, D], or `null`: the plain network, also where `spec.film` is set */
+  readonly modulation: Tensor | null;
+}
+
+/** mean[s,:] = MLP(params[m], modulation[m])(obs[s,:]) for the task m of sample s. */
+export interface PolicyForward extends PolicyArgs {
+  readonly kernel: "policy_forward";
+  /** [S, O] */
+  readonly obs: Tensor;
+  /** [M+1] u32 */
+  readonly offsets: Tensor;
+  readonly maxSamplesPerTask: number;
+  /** out [S, A] */
+  readonly mean: Tensor;
+}
+
+/**
+ * Per task: loss = -mean_n(ratio * adv), or with `clipEps` the clipped form
+ * -mean_n(min(ratio * adv, clamp(ratio, 1 - eps, 1 + eps) * adv)), and its gradient.
+ * log std = max(log_std, minLogStd), gradient 0 below the floor; `minLogStd: null` means no floor.
+ * The mean KL(old || current) is reported, it does not enter the gradient.
+ */
+export interface SurrogateGradient extends PolicyArgs {
+  readonly kernel: "surrogate_gradient";
+  readonly samples: SampleTensors;
+  readonly clipEps: number | null;
+  readonly minLogStd: number | null;
+  /** out [M, P] d loss / d params */
+  readonly gradParams: Tensor;
+  /** out [M, D] d loss / d modulation; `null` where not wanted or not modulated */
+  readonly gradModulation: Tensor | null;
+  /** out [M, 2] loss, mean KL(old || current) */
+  readonly stats: Tensor;
+}
+
+/**
+ * Pulls the adjoint of theta' = theta - innerLr * dS/dtheta(theta, gamma) back through the step
+ * and adds the gradient of the step's KL penalty, klScale * mean KL(old || current):
+ *
+ *     adjointOut      =  v - innerLr * H v + klScale * dKL/dtheta
+ *     gradModulation += -innerLr * d/de dS/dgamma(theta + e v, gamma) + klScale * dKL/dgamma
+ *
+ * with v = adjointIn, H the Hessian of the (unclipped) surrogate S. H v and the cross derivative
+ * come from Pearlmutter's R-operator: forward and its tangent, then both backward passes.
+ */
+export interface InnerStepPullback extends PolicyArgs {
+  readonly kernel: "inner_step_pullback";
+  readonly samples: SampleTensors;
+  readonly minLogStd: number | null;
+  readonly innerLr: number;
+  readonly klScale: number;
+  /** [M, P] */
+  readonly adjointIn: Tensor;
+  /** out [M, P] */
+  readonly adjointOut: Tensor;
+  /** ACCUMULATES [M, D]; `null` where `modulation` is */
+  readonly gradModulation: Tensor | null;
+}
+
+/** What both encoder kernels read. */
+export interface EncoderArgs {
+  readonly spec: EncoderSpec;
+  /** [Q] shared by all tasks */
+  readonly params: Tensor;
+  /** [R, T, I], R = M * slots, rows of padding zero; sequence r belongs to task r / slots */
+  readonly sequences: Tensor;
+  /** Sequences per task, all-zero ones included. */
+  readonly slots: number;
+  /** [M] u32 true number of paths, the divisor of the pooling */
+  readonly numPaths: Tensor;
+}
+
+/** GRU (hard sigmoid gates, reset before the product), dense layers, pooling, modulation. */
+export interface EncoderForward extends EncoderArgs {
+  readonly kernel: "encoder_forward";
+  /** out [R, C] last GRU state */
+  readonly lastState: Tensor;
+  /** out [M, C] */
+  readonly taskEmbedding: Tensor;
+  /** out [M, D] */
+  readonly modulation: Tensor;
+}
+
+/** gradParams = scale * d(sum(modulation * gradModulation)) / d params; recomputes the forward. */
+export interface EncoderBackward extends EncoderArgs {
+  readonly kernel: "encoder_backward";
+  /** [M, D] */
+  readonly gradModulation: Tensor;
+  readonly scale: number;
+  /** out [Q] */
+  readonly gradParams: Tensor;
+}
+
+/** out[m,:] = row for every m. */
+export interface BroadcastRow {
+  readonly kernel: "broadcast_row";
+  /** [P] */
+  readonly row: Tensor;
+  /** out [M, P] */
+  readonly out: Tensor;
+}
+
+/** out = params - lr * grad; `out` may be `params`. */
+export interface SgdStep {
+  readonly kernel: "sgd_step";
+  /** [...] */
+  readonly params: Tensor;
+  readonly grad: Tensor;
+  readonly lr: number;
+  readonly out: Tensor;
+}
+
+/** out[p] = scale * sum_m rows[m,p], summed in the order of m. */
+export interface SumRows {
+  readonly kernel: "sum_rows";
+  /** [M, P] */
+  readonly rows: Tensor;
+  readonly scale: number;
+  /** out [P] */
+  readonly out: Tensor;
+}
+
+/** tensor = 0 (f32). */
+export interface Clear {
+  readonly kernel: "clear";
+  readonly out: Tensor;
+}
+
+/** Where epsilon stands: outside of the bias correction (TensorFlow) or inside (PyTorch). */
+export type AdamFlavour = "tensorflow" | "pytorch";
+
+/** One Adam step; UPDATES params, m and v in place. `step` counts from 1. */
+export interface Adam {
+  readonly kernel: "adam";
+  /** [P], in and out */
+  readonly params: Tensor;
+  /** [P] */
+  readonly grad: Tensor;
+  /** [P] first moment, in and out */
+  readonly m: Tensor;
+  /** [P] second moment, in and out */
+  readonly v: Tensor;
+  readonly lr: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly step: number;
+  readonly flavour: AdamFlavour;
+}
+
+/** One launch of one kernel. */
+export type Command =
+  | PolicyForward
+  | SurrogateGradient
+  | InnerStepPullback
+  | EncoderForward
+  | EncoderBackward
+  | BroadcastRow
+  | SgdStep
+  | SumRows
+  | Clear
+  | Adam;
+
+/** Name of a kernel. */
+export type KernelName = Command["kernel"];
+
+/** The command type of a kernel. */
+export type CommandOf<K extends KernelName> = Extract<Command, { kernel: K }>;
