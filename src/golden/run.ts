@@ -1,0 +1,108 @@
+/** Runs golden fixtures on devices, one result row per fixture and backend. */
+import type { Device, DeviceKind } from "../compute/device.ts";
+import { messageOf } from "../util/errors.ts";
+import { checkAdam } from "./adam.ts";
+import { Comparison, tolerancesOf } from "./comparison.ts";
+import { checkDistributions } from "./distributions.ts";
+import { checkEncoderCase } from "./encoder.ts";
+import type { Fixture, FixtureKind } from "./fixture.ts";
+import { checkMetaCase } from "./meta.ts";
+
+/** Outcome of one fixture on one backend. */
+export interface GoldenRow {
+  readonly fixture: string;
+  readonly backend: DeviceKind | "host";
+  readonly status: "pass" | "fail" | "skip";
+  /** Tensors compared. */
+  readonly tensors: number;
+  /** Of the tensor that comes closest to its tolerance, or exceeds it most. */
+  readonly error: number;
+  readonly tolerance: number;
+  readonly tensor: string;
+  /** Why it was skipped or failed without a number. */
+  readonly note: string;
+}
+
+type Check = (device: Device, content: unknown, comparison: Comparison) => Promise<void>;
+type HostCheck = (content: unknown, comparison: Comparison) => void;
+
+/** Checks that run on every device. */
+const DEVICE_CHECKS: Partial<Record<FixtureKind, Check>> = {
+  adam: checkAdam,
+  distributions: checkDistributions,
+  encoder: checkEncoderCase,
+  meta: checkMetaCase,
+};
+
+/** Checks of code that always runs on the host in float64. */
+const HOST_CHECKS: Partial<Record<FixtureKind, HostCheck>> = {};
+
+/** Kinds whose implementation is not part of this version. */
+const NOT_YET: Partial<Record<FixtureKind, string>> = {
+  famle: "this version has no FAMLE",
+  physics: "this version has no MuJoCo environments",
+};
+
+/** The fixture's cases, or its whole content where there is only one. */
+function casesOf(fixture: Fixture): unknown[] {
+  const { cases } = fixture.content;
+  return Array.isArray(cases) ? cases : [fixture.content];
+}
+
+async function judge(
+  fixture: Fixture,
+  backend: DeviceKind | "host",
+  check: (content: unknown, comparison: Comparison) => Promise<void> | void,
+): Promise<GoldenRow> {
+  const comparison = new Comparison(tolerancesOf(backend));
+  const row = { fixture: fixture.name, backend };
+  try {
+    for (const content of casesOf(fixture)) await check(content, comparison);
+    const { tensor, error, tolerance } = comparison.worst();
+    const status = error <= tolerance ? "pass" : "fail";
+    return { ...row, status, tensors: comparison.count, error, tolerance, tensor, note: "" };
+  } catch (error) {
+    return {
+      ...row,
+      status: "fail",
+      tensors: comparison.count,
+      error: NaN,
+      tolerance: comparison.tolerances.value,
+      tensor: "",
+      note: messageOf(error),
+    };
+  }
+}
+
+/** Runs every fixture on every device; a check of host code runs once. */
+export async function* runGolden(
+  fixtures: readonly Fixture[],
+  devices: readonly Device[],
+): AsyncGenerator<GoldenRow> {
+  for (const fixture of fixtures) {
+    const hostCheck = HOST_CHECKS[fixture.kind];
+    const check = DEVICE_CHECKS[fixture.kind];
+    if (hostCheck !== undefined) {
+      yield await judge(fixture, "host", hostCheck);
+    } else if (check !== undefined) {
+      for (const device of devices) {
+        yield await judge(
+          fixture,
+          device.kind,
+          (content, comparison) => check(device, content, comparison),
+        );
+      }
+    } else {
+      yield {
+        fixture: fixture.name,
+        backend: "host",
+        status: "skip",
+        tensors: 0,
+        error: NaN,
+        tolerance: NaN,
+        tensor: "",
+        note: NOT_YET[fixture.kind] ?? `no check for ${fixture.kind}`,
+      };
+    }
+  }
+}
