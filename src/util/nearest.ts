@@ -1,42 +1,47 @@
 /**
- * Which known word was meant: "did you mean" for options, keys and names. Distance of Damerau and
- * Levenshtein (insertions, deletions, substitutions, swaps of neighbours), case ignored.
+ * "Did you mean": the known word closest to a mistyped one.
  */
 
-/** Number of edits that turn `a` into `b`; a swap of neighbours counts as one. */
-function editDistance(a: string, b: string): number {
-  let beforeLast: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+/**
+ * Levenshtein distance: fewest insertions, deletions and substitutions of UTF-16 code units that
+ * turn `a` into `b`. O(|a| |b|) time, one row of memory.
+ */
+export function editDistance(a: string, b: string): number {
+  const row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
-    const row = [i];
+    let diagonal = row[0];
+    row[0] = i;
     for (let j = 1; j <= b.length; j++) {
-      const substitution = last[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
-      row[j] = Math.min(last[j] + 1, row[j - 1] + 1, substitution);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        row[j] = Math.min(row[j], beforeLast[j - 2] + 1);
-      }
+      const substituted = diagonal + (a[i - 1] === b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = Math.min(substituted, row[j] + 1, row[j - 1] + 1);
     }
-    beforeLast = last;
-    last = row;
   }
-  return last[b.length];
+  return row[b.length];
 }
 
 /**
- * The candidates near enough to `word` to be what was meant, nearest first, ties in the order
- * given; empty where none is. Near enough: at most one edit per three letters (at least one edit),
- * or the one begins with the other (three letters or more).
+ * The candidate nearest to `word`, letter case aside (the first of several equally near), or
+ * `null` where none is near enough to be what was meant: more than a third of the longer
+ * word's letters differ (one letter is always forgiven).
  */
-export function nearest(word: string, candidates: Iterable<string>): string[] {
+export function nearest(word: string, candidates: Iterable<string>): string | null {
   const wanted = word.toLowerCase();
-  const limit = Math.max(1, Math.floor(wanted.length / 3));
-  const scored: { candidate: string; distance: number }[] = [];
+  let best: string | null = null;
+  let bestDistance = Infinity;
   for (const candidate of candidates) {
-    const other = candidate.toLowerCase();
-    const distance = editDistance(wanted, other);
-    const shorter = Math.min(wanted.length, other.length);
-    const isPrefix = shorter >= 3 && (other.startsWith(wanted) || wanted.startsWith(other));
-    if (distance <= limit || isPrefix) scored.push({ candidate, distance });
+    const distance = editDistance(wanted, candidate.toLowerCase());
+    const allowed = Math.max(1, Math.floor(Math.max(word.length, candidate.length) / 3));
+    if (distance <= allowed && distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
   }
-  return scored.sort((a, b) => a.distance - b.distance).map(({ candidate }) => candidate);
+  return best;
+}
+
+/** `; did you mean "x"?` for the nearest candidate, or an empty string: the end of a message. */
+export function didYouMean(word: string, candidates: Iterable<string>): string {
+  const suggestion = nearest(word, candidates);
+  return suggestion === null ? "" : `; did you mean "${suggestion}"?`;
 }
