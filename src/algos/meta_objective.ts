@@ -47,7 +47,8 @@ export interface MetaObjectiveSpec {
 
 /** Constants that may change between iterations (annealing, adaptive KL). */
 export interface MetaCoefficients {
-  readonly clipEps: number;
+  /** `null`: the outer surrogate is not clipped. */
+  readonly clipEps: number | null;
   /** [K] */
   readonly klCoeff: readonly number[];
 }
