@@ -106,9 +106,16 @@ export const CONFIG_KEYS = {
   },
   rewardType: {
     published: "reward_type",
-    ...oneOf(["dense", "dense_squared", "sparse"]),
-    default: "dense",
-    help: "Reward of the point environments",
+    ...orNull(oneOf(["dense", "dense_squared", "sparse"])),
+    default: null,
+    help: "Reward of the point environments; null: the environment's own",
+  },
+  sparseRewardRadius: {
+    published: "sparse_reward_radius",
+    ...orNull(atLeast(0)),
+    default: null,
+    unit: "m",
+    help: "Radius of the point environments' sparse reward; null: the environment's own",
   },
   observeAllVelocities: {
     published: "observe_all_velocities",

@@ -1,0 +1,224 @@
+/**
+ * progress.csv (one row per iteration, the column names of ProMP's logger) and the table of the
+ * same numbers for people.
+ *
+ * A row is written by one call, so a process that is killed leaves at most one torn line, at the
+ * end; {@link ProgressLog.open} removes it, and the rows of iterations that are going to be
+ * repeated. Left out: what the columns mean (docs, and the trainer that fills them).
+ */
+import { UserError } from "../util/errors.ts";
+import { fileErrorReason, writeAllSync, writeError } from "./files.ts";
+
+/** One iteration's numbers by column name; `null`: not computed, an empty cell. */
+export type ProgressRow = Readonly<Record<string, number | null>>;
+
+/** Column with the number of the iteration; always the first one. */
+export const ITERATION_COLUMN = "Itr";
+
+/** Per step k, as `Step_k-NAME`. */
+const STEP_COLUMNS = [
+  "AverageReturn",
+  "AverageDiscountedReturn",
+  "StdReturn",
+  "MaxReturn",
+  "MinReturn",
+  "NumTrajs",
+  "AveragePolicyStd",
+];
+
+const TIME_COLUMNS = [
+  "Time",
+  "ItrTime",
+  "Time-Sampling",
+  "Time-SampleProc",
+  "Time-InnerStep",
+  "Time-OuterStep",
+  "Time-TotalInner",
+  "Time-MAMLSteps",
+];
+
+/** What a run logs besides the columns that every run has. */
+export interface ExtraColumns {
+  /** Per step k, e.g. an environment's `AverageForwardReturn`; without the `Step_k-`. */
+  readonly perStep?: readonly string[];
+  /** Per iteration, e.g. gradient norms. */
+  readonly perIteration?: readonly string[];
+}
+
+/** All columns of progress.csv, in their order, for K inner steps (steps 0 .. K are logged). */
+export function progressColumns(innerSteps: number, extra: ExtraColumns = {}): string[] {
+  const perStep = [...STEP_COLUMNS, ...(extra.perStep ?? [])];
+  const columns = [ITERATION_COLUMN, "n_timesteps"];
+  for (let step = 0; step <= innerSteps; step++) {
+    columns.push(...perStep.map((name) => `Step_${step}-${name}`));
+  }
+  columns.push("LossBefore", "LossAfter", "KLInner", "KLCoeffInner");
+  return [...columns, ...(extra.perIteration ?? []), ...TIME_COLUMNS];
+}
+
+/** Whether the column is a duration: the only ones that differ between runs of the same seed. */
+export function isTimeColumn(name: string): boolean {
+  return TIME_COLUMNS.includes(name);
+}
+
+/** Length in bytes of the header and the rows of iterations before `firstIteration`. */
+function intactLength(
+  text: string,
+  columnCount: number,
+  firstIteration: number,
+): { bytes: number; rows: number } {
+  const encoder = new TextEncoder();
+  const lines = text.split("\n");
+  // what stands behind the last line break is torn, or nothing
+  lines.pop();
+  let bytes = encoder.encode(lines[0]).length + 1;
+  let rows = 0;
+  for (const line of lines.slice(1)) {
+    const cells = line.split(",");
+    const isNext = cells.length === columnCount && Number(cells[0]) === rows;
+    if (!isNext || rows >= firstIteration) break;
+    bytes += encoder.encode(line).length + 1;
+    rows++;
+  }
+  return { bytes, rows };
+}
+
+/** The open progress.csv of a run. Owns the file: close it. */
+export class ProgressLog implements Disposable {
+  #file: Deno.FsFile;
+  readonly #path: string;
+  readonly #columns: readonly string[];
+
+  private constructor(file: Deno.FsFile, path: string, columns: readonly string[]) {
+    this.#file = file;
+    this.#path = path;
+    this.#columns = columns;
+  }
+
+  /**
+   * Opens or creates the file so that the next row is that of `firstIteration`: later rows and a
+   * torn last line are cut off.
+   *
+   * @throws UserError `progress-mismatch` where the file has other columns, or lacks rows of
+   * iterations before `firstIteration`
+   */
+  static open(path: string, columns: readonly string[], firstIteration: number): ProgressLog {
+    const header = columns.join(",");
+    let text: string | null = null;
+    try {
+      text = Deno.readTextFileSync(path);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw writeError(path, error);
+    }
+    // a file without a whole first line is one that was being created
+    const isStarted = text !== null && text.includes("\n");
+    if (isStarted && text!.slice(0, text!.indexOf("\n")) !== header) {
+      throw new UserError(
+        "progress-mismatch",
+        `can't continue ${path}: its columns are not those of this run; move the file away`,
+      );
+    }
+    const intact = isStarted
+      ? intactLength(text!, columns.length, firstIteration)
+      : { bytes: 0, rows: 0 };
+    if (isStarted && intact.rows < firstIteration) {
+      throw new UserError(
+        "progress-mismatch",
+        `can't continue ${path}: it has ${intact.rows} intact rows, the checkpoint follows ` +
+          `${firstIteration}; move the file away`,
+      );
+    }
+    try {
+      const file = Deno.openSync(path, { write: true, create: true });
+      file.truncateSync(intact.bytes);
+      file.seekSync(0, Deno.SeekMode.End);
+      if (!isStarted) writeAllSync(file, new TextEncoder().encode(`${header}\n`));
+      return new ProgressLog(file, path, columns);
+    } catch (error) {
+      throw writeError(path, error);
+    }
+  }
+
+  /**
+   * Appends one row.
+   *
+   * @throws TypeError where the row's names are not the columns (a defect of the caller)
+   * @throws RunError `write-failed`
+   */
+  append(row: ProgressRow): void {
+    const unknown = Object.keys(row).filter((name) => !this.#columns.includes(name));
+    const missing = this.#columns.filter((name) => !Object.hasOwn(row, name));
+    if (unknown.length > 0 || missing.length > 0) {
+      throw new TypeError(`progress row: unknown [${unknown}], missing [${missing}]`);
+    }
+    const cells = this.#columns.map((name) => row[name] === null ? "" : String(row[name]));
+    try {
+      writeAllSync(this.#file, new TextEncoder().encode(`${cells.join(",")}\n`));
+    } catch (error) {
+      throw writeError(this.#path, error);
+    }
+  }
+
+  /** Puts on disk what was appended. */
+  sync(): void {
+    try {
+      this.#file.syncDataSync();
+    } catch (error) {
+      throw writeError(this.#path, error);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+}
+
+/** A run's progress.csv, read back. */
+export interface ProgressTable {
+  readonly columns: readonly string[];
+  /** One per iteration; an empty cell is `null`. */
+  readonly rows: readonly ProgressRow[];
+}
+
+/**
+ * Reads a progress.csv; a torn last line is left out.
+ *
+ * @throws UserError `progress-unreadable`
+ */
+export function readProgress(path: string): ProgressTable {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(path);
+  } catch (error) {
+    throw new UserError("progress-unreadable", `can't read ${path}: ${fileErrorReason(error)}`, {
+      cause: error,
+    });
+  }
+  const lines = text.split("\n").slice(0, -1);
+  const columns = lines.length === 0 ? [] : lines[0].split(",");
+  const rows = lines.slice(1).map((line) => {
+    const cells = line.split(",");
+    return Object.fromEntries(
+      columns.map((name, i) => [name, cells[i] === "" ? null : Number(cells[i])]),
+    );
+  });
+  return { columns, rows };
+}
+
+/** A number for people: up to six significant digits. */
+export function formatNumber(value: number | null): string {
+  if (value === null) return "-";
+  return Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(6)));
+}
+
+/** The row as a table with a frame, one number per line. */
+export function formatTable(row: ProgressRow): string {
+  const entries = Object.entries(row).map(([name, value]) => [name, formatNumber(value)]);
+  const nameWidth = Math.max(...entries.map(([name]) => name.length));
+  const valueWidth = Math.max(...entries.map(([, value]) => value.length));
+  const rule = "-".repeat(nameWidth + valueWidth + 7);
+  const lines = entries.map(([name, value]) =>
+    `| ${name.padEnd(nameWidth)} | ${value.padStart(valueWidth)} |`
+  );
+  return [rule, ...lines, rule].join("\n");
+}
