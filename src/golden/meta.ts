@@ -2,8 +2,8 @@
  * Golden checks of the meta-objective: values, adapted parameters, gradient, outer epochs.
  * One meta-gradient with everything in it: encoder, inner steps, pullback, Adam.
  */
-import { MetaObjective, type SampleData } from "../algos/meta_objective.ts";
-import type { Device } from "../compute/device.ts";
+import { MetaObjective, type TaskSamples } from "../algos/meta_objective.ts";
+import type { Device, Tensor } from "../compute/device.ts";
 import {
   encoderLayout,
   type EncoderSpec,
@@ -114,21 +114,19 @@ export function padSequences(
   return { sequences, numPaths: tasks.map((paths) => paths.length), slots };
 }
 
-function sampleData(tasks: readonly { paths: SamplePath[] }[]): SampleData {
-  const all = tasks.flatMap((task) => task.paths);
-  const offsets = [0];
-  for (const { paths } of tasks) {
-    offsets.push(
-      offsets[offsets.length - 1] + paths.reduce((sum, path) => sum + path.rewards.length, 0),
-    );
-  }
+function taskSamples({ paths }: { paths: SamplePath[] }): TaskSamples {
+  const all = (pick: (path: SamplePath) => Nested) =>
+    Float64Array.from(paths.flatMap(
+      (path) => flatten(pick(path)),
+    ));
+  const advantages = all((path) => path.advantages);
   return {
-    obs: flatten(all.map((path) => path.observations)),
-    actions: flatten(all.map((path) => path.actions)),
-    advantages: flatten(all.map((path) => path.advantages)),
-    oldMean: flatten(all.map((path) => path.old_mean)),
-    oldLogStd: flatten(all.map((path) => path.old_log_std)),
-    offsets,
+    count: advantages.length,
+    obs: all((path) => path.observations),
+    actions: all((path) => path.actions),
+    advantages,
+    oldMean: all((path) => path.old_mean),
+    oldLogStd: all((path) => path.old_log_std),
   };
 }
 
@@ -155,7 +153,7 @@ export async function checkMetaCase(
     mlpAfterPool: c.mlp_after_pool,
     outputDim: modulationLayout(policy).size,
   };
-  const data = c.steps.map((step) => sampleData(step.tasks));
+  const data = c.steps.map((step) => step.tasks.map(taskSamples));
   const input = padSequences(
     c.steps[0].tasks.map((task) => task.paths),
     c.max_path_length,
@@ -169,7 +167,9 @@ export async function checkMetaCase(
     innerLr: c.inner_lr,
     minLogStd: c.min_log_std,
     learnStd: true,
-    sampleCapacity: Math.max(...data.map((step) => step.advantages.length)),
+    sampleCapacity: Math.max(
+      ...data.map((step) => step.reduce((sum, { count }) => sum + count, 0)),
+    ),
     slots: input.slots,
     sequenceLength: c.max_path_length,
   });
@@ -276,51 +276,52 @@ async function outerRatios(
   device: Device,
   objective: MetaObjective,
   spec: PolicySpec,
-  data: SampleData,
+  tasks: readonly TaskSamples[],
 ): Promise<number[]> {
-  const tasks = data.offsets.length - 1;
-  const samples = data.offsets[tasks];
   const { size } = policyLayout(spec);
+  const { actDim } = spec;
   const adapted = await objective.adaptedParams(objective.spec.innerSteps);
   const encoding = await objective.encoding();
-  const params = device.tensor("adapted params", [tasks, size]);
-  const modulation = encoding === null
-    ? null
-    : device.tensor("modulation", [tasks, modulationLayout(spec).size]);
-  const obs = device.tensor("obs", [samples, spec.obsDim]);
-  const offsets = device.tensor("offsets", [tasks + 1], "u32");
-  const mean = device.tensor("mean", [samples, spec.actDim]);
-  device.write(params, adapted);
-  if (modulation !== null) device.write(modulation, encoding!.modulation);
-  device.write(obs, data.obs);
-  device.write(offsets, data.offsets);
-  let maxSamplesPerTask = 0;
-  for (let m = 0; m < tasks; m++) {
-    maxSamplesPerTask = Math.max(maxSamplesPerTask, data.offsets[m + 1] - data.offsets[m]);
-  }
-  await device.submit([
-    { kernel: "policy_forward", spec, params, modulation, obs, offsets, maxSamplesPerTask, mean },
-  ]);
-  const means = await device.read(mean);
+  const width = modulationLayout(spec).size;
   const ratios: number[] = [];
-  for (let m = 0; m < tasks; m++) {
-    const logStd = { data: adapted, at: (m + 1) * size - spec.actDim };
-    for (let s = data.offsets[m]; s < data.offsets[m + 1]; s++) {
-      const at = s * spec.actDim;
-      const action = { data: data.actions, at };
+  for (const [m, task] of tasks.entries()) {
+    const owned: Tensor[] = [];
+    const tensor = (label: string, shape: number[], data?: ArrayLike<number>, type?: "u32") => {
+      const made = device.tensor(label, shape, type);
+      if (data !== undefined) device.write(made, data);
+      owned.push(made);
+      return made;
+    };
+    const theta = adapted.slice(m * size, (m + 1) * size);
+    const mean = tensor("mean", [task.count, actDim]);
+    await device.submit([{
+      kernel: "policy_forward",
+      spec,
+      params: tensor("adapted params", [1, size], theta),
+      modulation: encoding === null
+        ? null
+        : tensor("modulation", [1, width], encoding.modulation.slice(m * width, (m + 1) * width)),
+      obs: tensor("obs", [task.count, spec.obsDim], task.obs),
+      offsets: tensor("offsets", [2], [0, task.count], "u32"),
+      maxSamplesPerTask: task.count,
+      mean,
+    }]);
+    const means = await device.read(mean);
+    for (const made of owned) device.free(made);
+    const logStd = { data: theta, at: size - actDim };
+    for (let s = 0; s < task.count; s++) {
+      const at = s * actDim;
+      const action = { data: task.actions, at };
       ratios.push(Math.exp(
-        logLikelihood(action, { data: means, at }, logStd, spec.actDim) -
+        logLikelihood(action, { data: means, at }, logStd, actDim) -
           logLikelihood(
             action,
-            { data: data.oldMean, at },
-            { data: data.oldLogStd, at },
-            spec.actDim,
+            { data: task.oldMean, at },
+            { data: task.oldLogStd, at },
+            actDim,
           ),
       ));
     }
-  }
-  for (const tensor of [params, modulation, obs, offsets, mean]) {
-    if (tensor !== null) device.free(tensor);
   }
   return ratios;
 }

@@ -3,6 +3,7 @@ import type { Device, DeviceKind } from "../compute/device.ts";
 import { messageOf } from "../util/errors.ts";
 import { checkAdam } from "./adam.ts";
 import { Comparison, tolerancesOf } from "./comparison.ts";
+import { checkPointCase, checkProcessingCase } from "./data.ts";
 import { checkDistributions } from "./distributions.ts";
 import { checkEncoderCase } from "./encoder.ts";
 import type { Fixture, FixtureKind } from "./fixture.ts";
@@ -24,7 +25,7 @@ export interface GoldenRow {
 }
 
 type Check = (device: Device, content: unknown, comparison: Comparison) => Promise<void>;
-type HostCheck = (content: unknown, comparison: Comparison) => void;
+type HostCheck = (content: unknown, comparison: Comparison) => Promise<void> | void;
 
 /** Checks that run on every device. */
 const DEVICE_CHECKS: Partial<Record<FixtureKind, Check>> = {
@@ -35,7 +36,10 @@ const DEVICE_CHECKS: Partial<Record<FixtureKind, Check>> = {
 };
 
 /** Checks of code that always runs on the host in float64. */
-const HOST_CHECKS: Partial<Record<FixtureKind, HostCheck>> = {};
+const HOST_CHECKS: Partial<Record<FixtureKind, HostCheck>> = {
+  point_env: checkPointCase,
+  sample_processing: checkProcessingCase,
+};
 
 /** Kinds whose implementation is not part of this version. */
 const NOT_YET: Partial<Record<FixtureKind, string>> = {

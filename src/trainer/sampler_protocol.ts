@@ -1,0 +1,30 @@
+/** What the learner and a sampling worker say to each other. */
+import type { RunConfig } from "../config/schema.ts";
+import type { MetaBatchMemory } from "./meta_batch.ts";
+import type { MetaAlgorithm } from "./types.ts";
+
+/** Everything a worker needs for all of its jobs. */
+export interface SamplerSetup {
+  readonly algorithm: MetaAlgorithm;
+  readonly config: RunConfig;
+  readonly memory: MetaBatchMemory;
+}
+
+/** Milliseconds that a job spent; its results are in the shared memory. */
+export interface TaskReport {
+  readonly task: number;
+  readonly samplingMs: number;
+  readonly processingMs: number;
+  readonly innerStepMs: number;
+}
+
+/** Learner to worker. */
+export type ToSampler =
+  | { readonly type: "setup"; readonly setup: SamplerSetup }
+  | { readonly type: "job"; readonly iteration: number; readonly task: number };
+
+/** Worker to learner. */
+export type FromSampler =
+  | { readonly type: "ready" }
+  | { readonly type: "done"; readonly report: TaskReport }
+  | { readonly type: "error"; readonly code: string; readonly message: string };

@@ -1,0 +1,34 @@
+/** Entry point of a sampling worker: takes jobs by message, one at a time. */
+import { messageOf, RunError, UserError } from "../util/errors.ts";
+import type { FromSampler, ToSampler } from "./sampler_protocol.ts";
+import { TaskRunner } from "./task_runner.ts";
+
+const scope = self as unknown as {
+  onmessage: (event: MessageEvent<ToSampler>) => void;
+  postMessage(message: FromSampler): void;
+};
+
+let runner: TaskRunner | null = null;
+
+/**
+ * A failure that metarl itself found would come back in any worker, so it is reported; any other
+ * error ends this worker, and the job is given to a new one.
+ */
+function report(error: unknown): void {
+  const known = error instanceof RunError || error instanceof UserError;
+  if (!known) throw error;
+  scope.postMessage({ type: "error", code: error.code, message: messageOf(error) });
+}
+
+scope.onmessage = async ({ data }) => {
+  try {
+    if (data.type === "setup") {
+      runner = await TaskRunner.create(data.setup);
+      scope.postMessage({ type: "ready" });
+    } else {
+      scope.postMessage({ type: "done", report: runner!.run(data.iteration, data.task) });
+    }
+  } catch (error) {
+    report(error);
+  }
+};

@@ -1,0 +1,295 @@
+/**
+ * One job: a task of an iteration, from the first rollout to the last. Samples with the shared
+ * parameters, adapts, samples again, K times over, without waiting for other tasks. Runs in a
+ * sampling worker, on that worker's own simulators and kernels.
+ *
+ * Axis letters: E rollouts, T steps, O observation, A action, I encoder input, K inner steps.
+ */
+import type { MetaObjectiveSpec } from "../algos/meta_objective.ts";
+import { CpuInstance } from "../compute/cpu/cpu_instance.ts";
+import type { Tensor } from "../compute/device.ts";
+import { encoderLayout, modulationLayout, policyLayout } from "../compute/layout.ts";
+import type { Env } from "../envs/env.ts";
+import { loadEnv } from "../envs/registry.ts";
+import { SampleProcessor } from "../rollout/processor.ts";
+import { Sampler } from "../rollout/sampler.ts";
+import {
+  sampleCount,
+  type TrajectoryBatch,
+  viewTrajectoryBatch,
+} from "../rollout/trajectory_batch.ts";
+import type { MetaBatchMemory } from "./meta_batch.ts";
+import type { SamplerSetup, TaskReport } from "./sampler_protocol.ts";
+import { envOptions, objectiveSpec } from "./specs.ts";
+
+/**
+ * Length of a rollout in the published code: `len()` of the dictionary that holds one, which has
+ * five keys (docs/algorithms.md, "Task encoder").
+ */
+const PUBLISHED_PATH_LENGTH = 5;
+
+/** Kernels of one task with the tensors they work on, prepared once. */
+class TaskKernels {
+  readonly #cpu = new CpuInstance();
+  readonly #spec: MetaObjectiveSpec;
+  readonly #params: Tensor;
+  readonly #samples: Readonly<Record<"obs" | "actions" | "advantages" | "mean" | "logStd", Tensor>>;
+  readonly #offsets: Tensor;
+  readonly #rowObs: Tensor;
+  readonly #rowMean: Tensor;
+  readonly #encoderParams: Tensor | null = null;
+  readonly #sequences: Tensor | null = null;
+  readonly #forward: Readonly<Record<"plain" | "modulated", () => void>>;
+  readonly #innerStep: Readonly<Record<"first" | "plain" | "modulated", () => void>>;
+  readonly #encode: () => void;
+
+  constructor(spec: MetaObjectiveSpec) {
+    this.#spec = spec;
+    const cpu = this.#cpu;
+    const { policy, encoder, slots: rollouts, sequenceLength: steps } = spec;
+    const capacity = rollouts * steps;
+    const paramCount = policyLayout(policy).size;
+    this.#params = cpu.tensor("task params", [1, paramCount]);
+    this.#samples = {
+      obs: cpu.tensor("obs", [capacity, policy.obsDim]),
+      actions: cpu.tensor("actions", [capacity, policy.actDim]),
+      advantages: cpu.tensor("advantages", [capacity]),
+      mean: cpu.tensor("old mean", [capacity, policy.actDim]),
+      logStd: cpu.tensor("old log std", [capacity, policy.actDim]),
+    };
+    this.#offsets = cpu.tensor("offsets", [2], "u32");
+    this.#rowObs = cpu.tensor("row obs", [rollouts, policy.obsDim]);
+    this.#rowMean = cpu.tensor("row mean", [rollouts, policy.actDim]);
+    const rowOffsets = cpu.tensor("row offsets", [2], "u32");
+    cpu.view(rowOffsets).set([0, rollouts]);
+    const gradParams = cpu.tensor("inner gradient", [1, paramCount]);
+    const stats = cpu.tensor("stats", [1, 2]);
+    let modulation: Tensor | null = null;
+    if (encoder !== null) {
+      modulation = cpu.tensor("modulation", [1, modulationLayout(policy).size]);
+      this.#encoderParams = cpu.tensor("encoder", [encoderLayout(encoder).size]);
+      this.#sequences = cpu.tensor("sequences", [rollouts, steps, encoder.inputDim]);
+      const numPaths = cpu.tensor("paths per task", [1], "u32");
+      cpu.view(numPaths).fill(rollouts);
+      this.#encode = cpu.prepare({
+        kernel: "encoder_forward",
+        spec: encoder,
+        params: this.#encoderParams,
+        sequences: this.#sequences,
+        slots: rollouts,
+        numPaths,
+        lastState: cpu.tensor("last state", [rollouts, encoder.cellSize]),
+        taskEmbedding: cpu.tensor("task embedding", [1, encoder.cellSize]),
+        modulation,
+      });
+    } else {
+      this.#encode = () => {};
+    }
+    const forward = (modulation: Tensor | null) =>
+      cpu.prepare({
+        kernel: "policy_forward",
+        spec: policy,
+        params: this.#params,
+        modulation,
+        obs: this.#rowObs,
+        offsets: rowOffsets,
+        maxSamplesPerTask: rollouts,
+        mean: this.#rowMean,
+      });
+    const innerStep = (modulation: Tensor | null, minLogStd: number | null) => {
+      const gradient = cpu.prepare({
+        kernel: "surrogate_gradient",
+        spec: policy,
+        params: this.#params,
+        modulation,
+        samples: {
+          obs: this.#samples.obs,
+          actions: this.#samples.actions,
+          advantages: this.#samples.advantages,
+          oldMean: this.#samples.mean,
+          oldLogStd: this.#samples.logStd,
+          offsets: this.#offsets,
+          maxSamplesPerTask: capacity,
+        },
+        clipEps: null,
+        minLogStd,
+        gradParams,
+        gradModulation: null,
+        stats,
+      });
+      const step = cpu.prepare({
+        kernel: "sgd_step",
+        params: this.#params,
+        grad: gradParams,
+        lr: spec.innerLr,
+        out: this.#params,
+      });
+      return () => {
+        gradient();
+        if (!spec.learnStd) {
+          const { actDim } = policy;
+          cpu.view(gradParams).fill(0, paramCount - actDim, paramCount);
+        }
+        step();
+      };
+    };
+    this.#forward = { plain: forward(null), modulated: forward(modulation) };
+    this.#innerStep = {
+      first: innerStep(null, spec.minLogStd),
+      plain: innerStep(null, null),
+      modulated: innerStep(modulation, null),
+    };
+  }
+
+  /** Starts from the shared parameters. */
+  load(memory: MetaBatchMemory): void {
+    this.#cpu.view(this.#params).set(memory.policy);
+    if (this.#encoderParams !== null) {
+      this.#cpu.view(this.#encoderParams).set(memory.encoder!);
+    }
+  }
+
+  /** [A] log standard deviation of the current parameters */
+  get logStd(): Float32Array {
+    const params = this.#cpu.view(this.#params) as Float32Array;
+    return params.subarray(params.length - this.#spec.policy.actDim);
+  }
+
+  /** The policy in round k: modulated from the second round on, where there is an encoder. */
+  policy(k: number) {
+    return {
+      obs: this.#cpu.view(this.#rowObs) as Float32Array,
+      mean: this.#cpu.view(this.#rowMean) as Float32Array,
+      forward: k > 0 && this.#spec.encoder !== null ? this.#forward.modulated : this.#forward.plain,
+    };
+  }
+
+  /** Computes the modulation from the encoder's input [E, T, I]. */
+  encode(sequences: Float32Array): void {
+    this.#cpu.view(this.#sequences!).set(sequences);
+    this.#encode();
+  }
+
+  /** One inner step on the samples of round k. */
+  adapt(batch: TrajectoryBatch, k: number): void {
+    const count = sampleCount(batch);
+    const { obsDim, actDim } = this.#spec.policy;
+    const widths = { obs: obsDim, actions: actDim, advantages: 1, mean: actDim, logStd: actDim };
+    for (const [name, width] of Object.entries(widths) as [keyof typeof widths, number][]) {
+      this.#cpu.view(this.#samples[name]).set(batch[name].subarray(0, count * width));
+    }
+    this.#cpu.view(this.#offsets).set([0, count]);
+    if (k === 0) this.#innerStep.first();
+    else if (this.#spec.encoder !== null) this.#innerStep.modulated();
+    else this.#innerStep.plain();
+  }
+}
+
+/** Runs jobs in one thread. */
+export class TaskRunner {
+  readonly #setup: SamplerSetup;
+  readonly #spec: MetaObjectiveSpec;
+  readonly #envs: readonly Env[];
+  readonly #sampler: Sampler;
+  readonly #processor: SampleProcessor;
+  readonly #kernels: TaskKernels;
+
+  private constructor(setup: SamplerSetup, spec: MetaObjectiveSpec, envs: readonly Env[]) {
+    const { config } = setup;
+    this.#setup = setup;
+    this.#spec = spec;
+    this.#envs = envs;
+    this.#sampler = new Sampler(envs, config.seed);
+    this.#processor = new SampleProcessor(
+      spec.slots * spec.sequenceLength,
+      spec.policy.obsDim,
+      {
+        discount: config.discount,
+        gaeLambda: config.gaeLambda,
+        baseline: config.baseline,
+        normalizeAdv: config.normalizeAdvantages,
+        positiveAdv: config.positiveAdvantages,
+      },
+    );
+    this.#kernels = new TaskKernels(spec);
+  }
+
+  /** Loads the simulators and the kernels. */
+  static async create(setup: SamplerSetup): Promise<TaskRunner> {
+    const { config, algorithm } = setup;
+    const tables = (await loadEnv(config.env)).spec;
+    const factory = await loadEnv(config.env, envOptions(config, tables));
+    const envs: Env[] = [];
+    for (let e = 0; e < config.rolloutsPerTask; e++) envs.push(await factory.createInstance());
+    return new TaskRunner(setup, objectiveSpec(config, algorithm, factory.spec), envs);
+  }
+
+  /** Samples and adapts task `task`; the results are in the shared memory. */
+  run(iteration: number, task: number): TaskReport {
+    const { memory } = this.#setup;
+    const kernels = this.#kernels;
+    const taskDim = memory.tasks.length / memory.trajectories[0].length;
+    const taskRow = memory.tasks.subarray(task * taskDim, (task + 1) * taskDim);
+    const ms = { samplingMs: 0, processingMs: 0, innerStepMs: 0 };
+    const timed = (phase: keyof typeof ms, work: () => void) => {
+      const start = performance.now();
+      work();
+      ms[phase] += performance.now() - start;
+    };
+    kernels.load(memory);
+    for (let k = 0; k <= this.#spec.innerSteps; k++) {
+      const batch = viewTrajectoryBatch(memory.sizes, memory.trajectories[k][task]);
+      const logStd = kernels.logStd;
+      timed("samplingMs", () =>
+        this.#sampler.sample({
+          iteration,
+          task,
+          round: k,
+          taskRow,
+          policy: kernels.policy(k),
+          logStd,
+          // The floor belongs to the recorded distribution of the first round alone.
+          recordedLogStd: k > 0 ? logStd : logStd.map((s) => Math.max(s, this.#spec.minLogStd)),
+          batch,
+        }));
+      timed("processingMs", () => this.#processor.process(batch));
+      if (k === this.#spec.innerSteps) break;
+      timed("innerStepMs", () => {
+        if (k === 0 && memory.sequences !== null) {
+          const size = memory.sequences.length / memory.trajectories[0].length;
+          const sequences = memory.sequences.subarray(task * size, (task + 1) * size);
+          this.#fillSequences(batch, sequences);
+          kernels.encode(sequences);
+        }
+        kernels.adapt(batch, k);
+      });
+    }
+    return { task, ...ms };
+  }
+
+  /** Encoder input [E, T, I]: rows of observation, action, reward; zero rows in front. */
+  #fillSequences(batch: TrajectoryBatch, out: Float32Array): void {
+    const { rollouts, maxSteps, obsDim, actDim } = batch.sizes;
+    const width = obsDim + actDim + 1;
+    const published = this.#setup.config.compat === "mmaml-rl";
+    const samples = sampleCount(batch);
+    out.fill(0);
+    for (let e = 0; e < rollouts; e++) {
+      const first = published ? Math.min(e * PUBLISHED_PATH_LENGTH, samples) : batch.offsets[e];
+      const end = published
+        ? Math.min(first + PUBLISHED_PATH_LENGTH, samples)
+        : batch.offsets[e + 1];
+      let at = ((e + 1) * maxSteps - (end - first)) * width;
+      for (let n = first; n < end; n++, at += width) {
+        out.set(batch.obs.subarray(n * obsDim, (n + 1) * obsDim), at);
+        out.set(batch.actions.subarray(n * actDim, (n + 1) * actDim), at + obsDim);
+        out[at + width - 1] = batch.rewards[n];
+      }
+    }
+  }
+
+  /** Frees the simulators. */
+  close(): void {
+    for (const env of this.#envs) env.close();
+  }
+}
