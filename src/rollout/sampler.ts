@@ -145,7 +145,7 @@ export class Sampler {
       this.#control[a] = scaleAction(action, actionLow[a], actionHigh[a]);
     }
     env.step(this.#control);
-    if (!Number.isFinite(env.reward) || !allFinite(env.obs)) {
+    if (!isFinite32(env.reward) || !allFinite(env.obs)) {
       batch.nonFinite[e] = 1;
       return;
     }
@@ -179,8 +179,16 @@ function ended(batch: TrajectoryBatch, e: number): boolean {
   return (batch.terminated[e] | batch.nonFinite[e]) !== 0;
 }
 
+/** Beyond this a float32 is infinite. */
+const LARGEST_FLOAT32 = 3.4028234663852886e38;
+
+/** Whether `value` is a finite number also as float32. */
+function isFinite32(value: number): boolean {
+  return Math.abs(value) <= LARGEST_FLOAT32;
+}
+
 function allFinite(values: Float64Array): boolean {
-  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;
+  for (let i = 0; i < values.length; i++) if (!isFinite32(values[i])) return false;
   return true;
 }
 
