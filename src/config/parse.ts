@@ -18,7 +18,7 @@ import {
 } from "./schema.ts";
 import { type JsonValue, parseJsonText } from "../util/json.ts";
 import { UserError } from "../util/errors.ts";
-import { didYouMean, nearest } from "../util/nearest.ts";
+import { nearest } from "../util/nearest.ts";
 
 /** Values under published key names, and where they were given. */
 export interface ConfigLayer {
@@ -29,8 +29,8 @@ export interface ConfigLayer {
 
 /** What a configuration is checked against besides its own declaration. */
 export interface ConfigContext {
-  /** Names that `env` may have; any where not given. */
-  readonly environments?: readonly string[];
+  /** Throws a UserError for a name that no environment has. */
+  readonly checkEnvName?: (name: string) => void;
 }
 
 /** A valid configuration. */
@@ -115,12 +115,12 @@ export function resolveConfig(
 
   const sourceOf = (name: ConfigKey): string =>
     given.get(CONFIG_KEYS[name].published)?.source ?? layers[0]?.source ?? "configuration";
-  if (context.environments !== undefined && !context.environments.includes(config.env)) {
-    const meant = didYouMean(config.env, context.environments);
-    throw new UserError(
-      "config-unknown-env",
-      `${sourceOf("env")}: "env": there is no environment "${config.env}"${meant}`,
-    );
+  try {
+    context.checkEnvName?.(config.env);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const message = error.message[0].toLowerCase() + error.message.slice(1);
+    throw new UserError("config-unknown-env", `${sourceOf("env")}: "env": ${message}`);
   }
   if (config.minStd > config.initStd) {
     throw new UserError(

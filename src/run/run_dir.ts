@@ -228,6 +228,7 @@ export class RunDir implements RunWriter, Disposable {
   readonly #lock: Deno.FsFile;
   readonly #log: Deno.FsFile;
   #progress: ProgressLog | null = null;
+  #isClosed = false;
 
   private constructor(path: string, params: RunParams, lock: Deno.FsFile, log: Deno.FsFile) {
     this.path = path;
@@ -265,6 +266,7 @@ export class RunDir implements RunWriter, Disposable {
     try {
       removeRunFiles(folder);
       Deno.mkdirSync(`${folder}/${CHECKPOINT_FOLDER}`, { recursive: true });
+      writeFileAtomic(folder, PARAMS_FILE, encodeParams(params));
       return RunDir.#start(folder, params, lock);
     } catch (error) {
       lock.close();
@@ -290,7 +292,6 @@ export class RunDir implements RunWriter, Disposable {
   }
 
   static #start(folder: string, params: RunParams, lock: Deno.FsFile): RunDir {
-    writeFileAtomic(folder, PARAMS_FILE, encodeParams(params));
     const path = `${folder}/${LOG_FILE}`;
     try {
       const log = Deno.openSync(path, { create: true, append: true });
@@ -369,7 +370,26 @@ export class RunDir implements RunWriter, Disposable {
     }
   }
 
+  /**
+   * Takes back a new run that did nothing: closes it and deletes what {@link RunDir.create} made.
+   * A folder that holds anything else stays.
+   */
+  discard(): void {
+    this[Symbol.dispose]();
+    removeRunFiles(this.path);
+    try {
+      Deno.removeSync(`${this.path}/${LOCK_FILE}`);
+      Deno.removeSync(this.checkpointFolder);
+      Deno.removeSync(this.path);
+    } catch {
+      // not empty: it was there before, with --force
+    }
+  }
+
+  /** Closes the files and gives the lock back; a second time does nothing. */
   [Symbol.dispose](): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#progress?.[Symbol.dispose]();
     this.#log.close();
     this.#lock.close();

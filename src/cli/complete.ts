@@ -1,0 +1,61 @@
+/**
+ * `metarl complete SHELL`: completion scripts for bash, zsh, fish and PowerShell. The scripts call
+ * `metarl complete -- WORDS...`, which proposes commands, options, their values and files.
+ */
+import type { Command } from "@commander-js/extra-typings";
+import tab from "@bomb.sh/tab/commander";
+
+/** Adds the command, after all others: it proposes those that are there. */
+export function addCompletion(program: Command): void {
+  // extra-typings only narrows commander's types; the object is commander's own
+  const root = tab(program as unknown as Parameters<typeof tab>[0]);
+  // the library never falls back to the shell's own file names
+  for (const command of root.commands.values()) {
+    const config = command.arguments.get("config");
+    if (config !== undefined) config.handler = (complete) => proposeFiles(".json", complete);
+    for (const name of ["resume", "init"]) {
+      const option = command.options.get(name);
+      if (option !== undefined) option.handler = (complete) => proposeRuns(complete);
+    }
+  }
+}
+
+type Complete = (value: string, description: string) => void;
+
+function entries(folder: string): Deno.DirEntry[] {
+  try {
+    return [...Deno.readDirSync(folder)].sort((a, b) => a.name < b.name ? -1 : 1);
+  } catch {
+    return []; // not there, or not readable: nothing to propose
+  }
+}
+
+/** Folders to look into for the word being typed: the one it names, and those in it. */
+function searchFolders(): string[] {
+  const word = Deno.args.at(-1) ?? "";
+  const start = word.slice(0, word.lastIndexOf("/") + 1);
+  const inside = entries(start === "" ? "." : start).filter((entry) =>
+    entry.isDirectory && !entry.name.startsWith(".")
+  );
+  return [start, ...inside.map(({ name }) => `${start}${name}/`)];
+}
+
+function proposeFiles(ending: string, complete: Complete): void {
+  for (const folder of searchFolders()) {
+    for (const { name, isFile } of entries(folder === "" ? "." : folder)) {
+      if (isFile && name.endsWith(ending)) complete(`${folder}${name}`, "");
+    }
+  }
+}
+
+function proposeRuns(complete: Complete): void {
+  for (const folder of searchFolders()) {
+    const names = entries(folder === "" ? "." : folder).map(({ name }) => name);
+    if (folder !== "" && names.includes("params.json")) complete(folder, "");
+    for (const name of names) {
+      if (entries(`${folder}${name}`).some((entry) => entry.name === "params.json")) {
+        complete(`${folder}${name}`, "");
+      }
+    }
+  }
+}

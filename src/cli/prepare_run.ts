@@ -1,0 +1,274 @@
+/**
+ * From what the user typed to a run that can be trained: the configuration settled, the
+ * environment and the checkpoint checked, the run folder taken.
+ */
+import builtInConfig from "../../configs/point_env_momentum_dense.json" with { type: "json" };
+import {
+  type ConfigLayer,
+  fileLayer,
+  optionLayer,
+  publishedConfig,
+  resolveConfig,
+  resultConfig,
+  setLayer,
+} from "../config/parse.ts";
+import { CONFIG_KEYS, type ConfigKey, type RunConfig } from "../config/schema.ts";
+import type { EnvSpec } from "../envs/env.ts";
+import { loadEnv, resolveEnvName } from "../envs/registry.ts";
+import { type Checkpoint, latestCheckpoint, readCheckpoint } from "../run/checkpoint.ts";
+import { fileErrorReason } from "../run/files.ts";
+import { defaultRunName, RunDir, type RunParams } from "../run/run_dir.ts";
+import type { MetaAlgorithm } from "../trainer/types.ts";
+import { UserError } from "../util/errors.ts";
+import type { JsonValue } from "../util/json.ts";
+import type { TrainOptions } from "./train_options.ts";
+import { VERSION } from "./version.ts";
+
+/** A run that is ready to be trained. */
+export interface PreparedRun {
+  readonly config: RunConfig;
+  readonly run: RunDir;
+  readonly resume: Checkpoint | null;
+  readonly init: Checkpoint | null;
+  /** Lines for the user. */
+  readonly notices: readonly string[];
+}
+
+/** Options that stand for one key of the configuration. */
+const KEY_OPTIONS: readonly (readonly [keyof TrainOptions, string, ConfigKey])[] = [
+  ["seed", "--seed", "seed"],
+  ["iterations", "--iterations", "iterations"],
+  ["workers", "--workers", "workers"],
+  ["device", "--device", "device"],
+  ["mode", "--mode", "mode"],
+  ["out", "--out", "outDir"],
+  ["init", "--init", "initCheckpoint"],
+  ["logGradNorm", "--log-grad-norm", "logGradNorm"],
+];
+
+/** Keys whose option takes text as it is; the others read numbers. */
+const TEXT_KEYS: readonly ConfigKey[] = ["device", "outDir", "initCheckpoint"];
+
+function readConfigFile(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    throw new UserError(
+      "config-unreadable",
+      `can't read the configuration ${path}: ${fileErrorReason(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+/** A number as an option gives it; what is none stays text, for the check to refuse. */
+function optionValue(name: ConfigKey, value: string | true): JsonValue {
+  if (value === true || TEXT_KEYS.includes(name)) return value;
+  return value.trim() === "" || Number.isNaN(Number(value)) ? value : Number(value);
+}
+
+/** Everything that overrides the defaults, or on a resume the run's configuration. */
+function givenLayers(configPath: string | undefined, options: TrainOptions): ConfigLayer[] {
+  const layers: ConfigLayer[] = [];
+  if (configPath !== undefined) layers.push(fileLayer(readConfigFile(configPath), configPath));
+  if (options.overrides !== undefined) layers.push(fileLayer(options.overrides, "--overrides"));
+  layers.push(...options.set.map(setLayer));
+  for (const [property, option, key] of KEY_OPTIONS) {
+    const value = options[property] as string | true | undefined;
+    if (value !== undefined) layers.push(optionLayer(option, key, optionValue(key, value)));
+  }
+  return layers;
+}
+
+const CONTEXT = { checkEnvName: resolveEnvName };
+
+/** Keys that are options of some environments. */
+const ENV_OPTION_KEYS = ["rewardType", "sparseRewardRadius", "observeAllVelocities"] as const;
+
+/** The environment's tables, after checking what the configuration says about it. */
+async function checkEnvironment(config: RunConfig): Promise<EnvSpec> {
+  const { spec } = await loadEnv(config.env);
+  const names = spec.options.map(({ name }) => name);
+  for (const key of ENV_OPTION_KEYS) {
+    const { published, default: standard } = CONFIG_KEYS[key];
+    if (config[key] !== standard && !names.includes(published)) {
+      throw new UserError("config-value", `"${published}" is not an option of ${spec.name}`);
+    }
+  }
+  if (config.mode !== null && config.mode >= spec.modes) {
+    const modes = spec.modes === 0 ? "has no modes" : `has modes 0 to ${spec.modes - 1}`;
+    throw new UserError("config-value", `"mode" is ${config.mode}, but ${spec.name} ${modes}`);
+  }
+  return spec;
+}
+
+/** The checkpoint of `--init`: a file, or the newest one of a run folder. */
+async function readInit(path: string | null): Promise<Checkpoint | null> {
+  if (path === null) return null;
+  let isFolder: boolean;
+  try {
+    isFolder = Deno.statSync(path).isDirectory;
+  } catch (error) {
+    const reason = fileErrorReason(error);
+    throw new UserError("checkpoint-not-found", `can't read checkpoint ${path}: ${reason}`, {
+      cause: error,
+    });
+  }
+  if (!isFolder) return await readCheckpoint(path);
+  const latest = await latestCheckpoint(`${path}/checkpoints`);
+  if (latest === null) {
+    throw new UserError("checkpoint-not-found", `the run folder ${path} has no checkpoint`);
+  }
+  return latest.checkpoint;
+}
+
+async function createRun(config: RunConfig, params: RunParams, force: boolean): Promise<RunDir> {
+  if (config.outDir !== null) return await RunDir.create(config.outDir, params, force);
+  const name = `runs/${defaultRunName(params.algorithm, config, new Date(params.started))}`;
+  for (let copy = 1;; copy++) {
+    try {
+      return await RunDir.create(copy === 1 ? name : `${name}-${copy}`, params, false);
+    } catch (error) {
+      // two runs were started within one second
+      if (!(error instanceof UserError && error.code === "out-exists")) throw error;
+    }
+  }
+}
+
+async function prepareNew(
+  algorithm: MetaAlgorithm,
+  configPath: string | undefined,
+  options: TrainOptions,
+): Promise<PreparedRun> {
+  const builtIn = { source: "built-in configuration", values: builtInConfig };
+  const given = givenLayers(configPath, options);
+  const layers = configPath === undefined ? [builtIn, ...given] : given;
+  const { config, warnings } = resolveConfig(layers, CONTEXT);
+  const spec = await checkEnvironment(config);
+  const init = await readInit(config.initCheckpoint);
+  const params: RunParams = {
+    started: new Date().toISOString(),
+    metarlVersion: VERSION,
+    algorithm,
+    seed: config.seed,
+    environment: { name: spec.name, version: spec.version },
+    device: null,
+    config: publishedConfig(config),
+  };
+  const run = await createRun(config, params, options.force === true);
+  const notices = warnings
+    .filter((line) => !line.startsWith(builtIn.source))
+    .map((line) => `warning: ${line}`);
+  return { config, run, resume: null, init, notices };
+}
+
+function refuseWithResume(options: TrainOptions): void {
+  for (const [option, value] of Object.entries({ out: options.out, init: options.init })) {
+    if (value !== undefined) {
+      throw new UserError("usage", `--${option} can't be combined with --resume`);
+    }
+  }
+  if (options.force) throw new UserError("usage", "--force can't be combined with --resume");
+}
+
+/** The first key that decides the results and differs, with both values. */
+function firstDifference(
+  wanted: Readonly<Record<string, JsonValue>>,
+  stored: Readonly<Record<string, JsonValue>>,
+): { key: string; wanted: string; stored: string } | null {
+  for (const key of Object.keys({ ...wanted, ...stored })) {
+    const texts = { wanted: JSON.stringify(wanted[key]), stored: JSON.stringify(stored[key]) };
+    if (texts.wanted !== texts.stored) return { key, ...texts };
+  }
+  return null;
+}
+
+async function prepareResume(
+  algorithm: MetaAlgorithm,
+  configPath: string | undefined,
+  options: TrainOptions,
+  path: string,
+): Promise<PreparedRun> {
+  refuseWithResume(options);
+  const given = givenLayers(configPath, options);
+  const run = await RunDir.open(path);
+  try {
+    const { params } = run;
+    if (params.algorithm !== algorithm) {
+      throw new UserError(
+        "resume-mismatch",
+        `${run.path} is a run of ${params.algorithm}; continue it with: metarl ` +
+          `${params.algorithm} --resume ${run.path}`,
+      );
+    }
+    const stored = { source: `${run.path}/params.json`, values: params.config };
+    const { config: before } = resolveConfig([stored], CONTEXT);
+    const { config, warnings } = resolveConfig([stored, ...given], CONTEXT);
+    const changed = firstDifference(resultConfig(config), resultConfig(before));
+    if (changed !== null) {
+      throw new UserError(
+        "resume-mismatch",
+        `can't resume ${run.path} with other results in mind: "${changed.key}" is ` +
+          `${changed.wanted}, the run has ${changed.stored}; leave it out, or start a new run`,
+      );
+    }
+    const spec = await checkEnvironment(config);
+    if (spec.version !== params.environment.version) {
+      throw new UserError(
+        "resume-mismatch",
+        `can't resume ${run.path}: it was trained with version ${params.environment.version} of ` +
+          `${spec.name}, this metarl has version ${spec.version}; start a new run`,
+      );
+    }
+    const latest = await run.latestCheckpoint();
+    const notices = [...warnings.map((line) => `warning: ${line}`), ...(latest?.notices ?? [])];
+    if (params.metarlVersion !== VERSION) {
+      notices.push(`${run.path} was started by metarl ${params.metarlVersion}, this is ${VERSION}`);
+    }
+    if (latest === null) {
+      notices.push(`${run.path} has no checkpoint yet: starting at iteration 0`);
+    } else {
+      checkResumePoint(latest.checkpoint, latest.path, config);
+      notices.push(`resuming ${run.path} at iteration ${latest.checkpoint.iteration}`);
+    }
+    const init = latest === null ? await readInit(config.initCheckpoint) : null;
+    run.updateParams({ config: publishedConfig(config) });
+    return { config, run, resume: latest?.checkpoint ?? null, init, notices };
+  } catch (error) {
+    run[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function checkResumePoint(checkpoint: Checkpoint, path: string, config: RunConfig): void {
+  const difference = firstDifference(resultConfig(config), checkpoint.config);
+  if (difference !== null) {
+    throw new UserError(
+      "resume-mismatch",
+      `the checkpoint ${path} is of another run: its "${difference.key}" is ` +
+        `${difference.stored}, not ${difference.wanted}`,
+    );
+  }
+  if (checkpoint.iteration >= config.iterations) {
+    throw new UserError(
+      "resume-finished",
+      `the run has done ${checkpoint.iteration} of ${config.iterations} iterations; give ` +
+        `--iterations with more than ${checkpoint.iteration}`,
+    );
+  }
+}
+
+/**
+ * Settles everything that is not training.
+ *
+ * @throws UserError for whatever the user has to change; nothing is written then
+ */
+export function prepareRun(
+  algorithm: MetaAlgorithm,
+  configPath: string | undefined,
+  options: TrainOptions,
+): Promise<PreparedRun> {
+  return options.resume === undefined
+    ? prepareNew(algorithm, configPath, options)
+    : prepareResume(algorithm, configPath, options, options.resume);
+}

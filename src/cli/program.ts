@@ -1,0 +1,77 @@
+/**
+ * The command line: commands, options, help, exit codes. What a command does is loaded when it
+ * runs, so that help and version come at once.
+ *
+ * Exit codes: 0 done, 1 it failed, 2 asked wrongly, 130 interrupted.
+ */
+import { Command, CommanderError } from "@commander-js/extra-typings";
+import { UserError } from "../util/errors.ts";
+import type { CliContext } from "./context.ts";
+import { ExitCode, reportFailure } from "./failure.ts";
+import { mmamlCommand } from "./mmaml.ts";
+import { type Output, ProcessOutput } from "./output.ts";
+import { prompCommand } from "./promp.ts";
+import { VERSION } from "./version.ts";
+
+/** One line out of the library's message, e.g. `unknown option '--sed'; did you mean --seed?`. */
+function usageError(error: CommanderError, command: string): UserError {
+  const message = error.message
+    .replace(/^error: /, "")
+    .replace(/\.?\n\(Did you mean one of (.*)\?\)$/, "; did you mean one of $1?")
+    .replace(/\.?\n\(Did you mean (.*)\?\)$/, "; did you mean $1?")
+    .replace(/\.$/, "");
+  const end = /[?]$/.test(message) ? "" : `; see ${command} --help`;
+  return new UserError("usage", message + end, { cause: error });
+}
+
+/** The program with all of its commands. */
+async function buildProgram(context: CliContext): Promise<Command> {
+  const program = new Command("metarl")
+    .description("Meta-reinforcement-learning: ProMP and MMAML on WebGPU or CPU")
+    .version(`metarl ${VERSION}`, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .helpCommand("help [command]", "print the help of a command")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.output.line(text.trimEnd()),
+      // errors are printed in one place, from what is thrown
+      writeErr: () => {},
+    })
+    .addHelpText(
+      "after",
+      "\nExample:\n  $ metarl mmaml configs/point_env_momentum_dense.json --seed 2",
+    );
+  program.addCommand(mmamlCommand(context).copyInheritedSettings(program));
+  program.addCommand(prompCommand(context).copyInheritedSettings(program));
+  const { addCompletion } = await import("./complete.ts");
+  addCompletion(program);
+  return program;
+}
+
+/** The command that the arguments name, as a user types it. */
+function typedCommand(program: Command, args: readonly string[]): string {
+  const name = program.commands.find((command) => command.name() === args[0])?.name();
+  return name === undefined ? "metarl" : `metarl ${name}`;
+}
+
+/** Runs `metarl` with these arguments; gives the exit code. */
+export async function runCli(
+  args: readonly string[],
+  output: Output = new ProcessOutput(),
+): Promise<number> {
+  const debug = args.includes("--debug");
+  const context: CliContext = { output, exitCode: ExitCode.OK };
+  const program = await buildProgram(context);
+  try {
+    if (args.length === 0) {
+      output.error(program.helpInformation().trimEnd());
+      return ExitCode.WRONG_USE;
+    }
+    await program.parseAsync(args, { from: "user" });
+    return context.exitCode;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return reportFailure(error, output, debug);
+    if (error.exitCode === 0) return ExitCode.OK;
+    return reportFailure(usageError(error, typedCommand(program, args)), output, debug);
+  }
+}
