@@ -146,6 +146,7 @@ Deno.test("loadEnv() refuses unknown options and values, and names what is allow
   await refused({ reward_type: "denze" }, /"denze"; give one of "dense", "dense_squared"/);
   await refused({ reward_type: 1 }, /to 1; give one of/);
   await refused({ sparse_reward_radius: -1 }, /to -1; give a number from 0/);
+  await refused({ sparse_reward_radius: 2e6 }, /to 2000000; give a number from 0 to 1000000/);
   await refused({ sparse_reward_radius: "2" }, /to "2"; give a number/);
   await refused({ sparse_reward_radius: NaN }, /give a number/);
 });

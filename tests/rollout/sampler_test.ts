@@ -174,6 +174,14 @@ Deno.test("Sampler.sample() packs rollouts that end early and keeps their ends a
   assert.deepEqual(Array.from(batch.offsets), [0, 2, 8, 9, 15, 19]);
 });
 
+Deno.test("Sampler.sample() asks the policy no more once all rollouts have ended", () => {
+  const { sampler, job } = fakeJob([{ terminateAt: 2 }, { breakRewardAt: 3 }, { breakObsAt: 0 }]);
+  let calls = 0;
+  const policy = { ...job.policy, forward: () => void calls++ };
+  sampler.sample({ ...job, policy });
+  assert.equal(calls, 3);
+});
+
 Deno.test("Sampler.sample() ends a rollout before a number that is not finite, and counts it", () => {
   const { sampler, job, batch } = fakeJob([
     { breakObsAt: 3 },
