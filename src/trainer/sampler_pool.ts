@@ -32,11 +32,16 @@ interface Round {
   readonly reject: (error: Error) => void;
 }
 
+function samplerWorker(name: string): Worker {
+  return new Worker(samplerWorkerUrl(), { type: "module", name });
+}
+
 /** A pool of sampling workers for the life of a run. */
 export class SamplerPool {
   readonly #slots: Slot[] = [];
   readonly #setup: SamplerSetup;
   readonly #notice: (line: string) => void;
+  readonly #createWorker: (name: string) => Worker;
   #round: Round | null = null;
   #fatal: Error | null = null;
 
@@ -44,9 +49,15 @@ export class SamplerPool {
    * Starts the workers; jobs may be given at once.
    * @param notice receives a line when a job had to be run again
    */
-  constructor(setup: SamplerSetup, workers: number, notice: (line: string) => void) {
+  constructor(
+    setup: SamplerSetup,
+    workers: number,
+    notice: (line: string) => void,
+    createWorker: (name: string) => Worker = samplerWorker,
+  ) {
     this.#setup = setup;
     this.#notice = notice;
+    this.#createWorker = createWorker;
     for (let index = 0; index < workers; index++) {
       this.#slots.push({ worker: this.#start(index), job: null, ready: false });
     }
@@ -86,7 +97,7 @@ export class SamplerPool {
   }
 
   #start(index: number): Worker {
-    const worker = new Worker(samplerWorkerUrl(), { type: "module", name: `sampler ${index}` });
+    const worker = this.#createWorker(`sampler ${index}`);
     worker.onmessage = (event: MessageEvent<FromSampler>) => this.#receive(index, event.data);
     worker.onerror = (event) => {
       // Without this Deno ends the whole process when a worker dies.
@@ -128,6 +139,8 @@ export class SamplerPool {
       case "error":
         // The worker caught it itself: the same job would fail the same way again.
         return this.#fail(new RunError(message.code, message.message));
+      case "crash":
+        return this.#died(index, message.message);
     }
   }
 

@@ -27,4 +27,7 @@ export type ToSampler =
 export type FromSampler =
   | { readonly type: "ready" }
   | { readonly type: "done"; readonly report: TaskReport }
-  | { readonly type: "error"; readonly code: string; readonly message: string };
+  /** A failure that would come back in any worker. */
+  | { readonly type: "error"; readonly code: string; readonly message: string }
+  /** Something broke in this worker; it must not be used again. */
+  | { readonly type: "crash"; readonly message: string };

@@ -11,13 +11,15 @@ const scope = self as unknown as {
 let runner: TaskRunner | null = null;
 
 /**
- * A failure that metarl itself found would come back in any worker, so it is reported; any other
- * error ends this worker, and the job is given to a new one.
+ * A failure that metarl itself found would come back in any worker. Any other error (a trap in
+ * WASM, memory that ran out) may be this worker's own: the job is given to a new one.
  */
 function report(error: unknown): void {
   const known = error instanceof RunError || error instanceof UserError;
-  if (!known) throw error;
-  scope.postMessage({ type: "error", code: error.code, message: messageOf(error) });
+  const message = messageOf(error);
+  scope.postMessage(
+    known ? { type: "error", code: error.code, message } : { type: "crash", message },
+  );
 }
 
 scope.onmessage = async ({ data }) => {

@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { adaptKlCoeff } from "../../src/trainer/meta_trainer.ts";
+import type { MetaAlgorithm } from "../../src/trainer/types.ts";
+import { tinyConfig, train } from "./tiny.ts";
+
+const ALGORITHMS: MetaAlgorithm[] = ["promp", "mmaml"];
+
+for (const algorithm of ALGORITHMS) {
+  Deno.test(`${algorithm}: 1, 2 and 5 workers give the same rows and the same checkpoint`, async () => {
+    const runs = [];
+    for (const workers of [1, 2, 5]) {
+      const { writer } = await train(algorithm, tinyConfig(), { workers });
+      runs.push({ rows: writer.results(), bytes: await writer.lastBytes() });
+    }
+    assert.equal(runs[0].rows.length, 2);
+    assert.deepEqual(runs[1], runs[0]);
+    assert.deepEqual(runs[2], runs[0]);
+  });
+
+  Deno.test(`${algorithm}: 4 iterations equal 2, resumed for 2 more`, async () => {
+    const whole = (await train(algorithm, tinyConfig({ n_itr: 4 }))).writer;
+    const first = (await train(algorithm, tinyConfig({ n_itr: 2 }))).writer;
+    const resume = first.checkpoints[0];
+    const second = (await train(algorithm, tinyConfig({ n_itr: 4 }), { resume })).writer;
+    assert.equal(second.firstIteration, 2);
+    assert.deepEqual([...first.results(), ...second.results()], whole.results());
+    assert.deepEqual(await second.lastBytes(), await whole.lastBytes());
+  });
+}
+
+Deno.test("another seed gives other numbers", async () => {
+  const one = (await train("promp", tinyConfig({ n_itr: 1 }))).writer.results();
+  const other = (await train("promp", tinyConfig({ n_itr: 1, seed: 2 }))).writer.results();
+  assert.notEqual(one[0]["Step_0-AverageReturn"], other[0]["Step_0-AverageReturn"]);
+});
+
+Deno.test("every row has the columns that were announced, in that order", async () => {
+  const { writer } = await train("mmaml", tinyConfig({ n_itr: 1, log_grad_norm: true }));
+  assert.deepEqual(Object.keys(writer.rows[0]).sort(), [...writer.columns].sort());
+  assert(writer.rows[0]["GradNormPolicy"]! > 0);
+  assert(writer.rows[0]["GradNormEncoder"]! > 0);
+});
+
+Deno.test("n_timesteps counts all environment steps since the start of the run", async () => {
+  const { writer } = await train("promp", tinyConfig());
+  // 5 tasks x 3 rollouts x 12 steps x 3 rounds, and point environments never end early
+  assert.deepEqual(writer.rows.map((row) => row["n_timesteps"]), [540, 1080]);
+});
+
+Deno.test("--init takes the parameters, and neither the counters nor the optimiser", async () => {
+  const first = (await train("promp", tinyConfig())).writer.checkpoints[0];
+  const { writer } = await train("promp", tinyConfig({ n_itr: 1, learning_rate: 0 }), {
+    init: first,
+  });
+  const second = writer.checkpoints[0];
+  assert.equal(second.iteration, 1);
+  const tensor = (from: typeof first, name: string) =>
+    Array.from(from.tensors.find((t) => t.name === name)!.data);
+  assert.deepEqual(tensor(second, "policy.W0"), tensor(first, "policy.W0"));
+  // one Adam step from zero moments: m = 0.1 g (two outer steps, the second decays the first)
+  assert.notDeepEqual(tensor(second, "adam.m.policy.W0"), tensor(first, "adam.m.policy.W0"));
+});
+
+Deno.test("a checkpoint of another network is refused with the tensor's name", async () => {
+  const { writer } = await train("promp", tinyConfig({ n_itr: 1 }));
+  const resume = writer.checkpoints[0];
+  await assert.rejects(
+    train("promp", tinyConfig({ hidden_sizes: [8, 9] }), { resume }),
+    /"policy.W1" is \[8,8\], this configuration needs \[8,9\]/,
+  );
+  await assert.rejects(
+    train("mmaml", tinyConfig(), { resume }),
+    /no tensor "encoder.gru_kernel"/,
+  );
+});
+
+Deno.test("learn_std false keeps the standard deviation at init_std", async () => {
+  const { writer } = await train("mmaml", tinyConfig({ learn_std: false, init_std: 0.5 }));
+  for (const row of writer.rows) {
+    for (const k of [0, 1, 2]) {
+      const std = row[`Step_${k}-AveragePolicyStd`]!;
+      // ln and exp in float32
+      assert(Math.abs(std - 0.5) < 1e-6, `step ${k}: ${std}`);
+    }
+  }
+});
+
+Deno.test("the published encoder window changes MMAML's adaptation and nothing before it", async () => {
+  const ours = (await train("mmaml", tinyConfig({ n_itr: 1 }))).writer.results()[0];
+  const theirs =
+    (await train("mmaml", tinyConfig({ n_itr: 1, compat: "mmaml-rl" }))).writer.results()[0];
+  assert.equal(theirs["Step_0-AverageReturn"], ours["Step_0-AverageReturn"]);
+  assert.notEqual(theirs["Step_1-AverageReturn"], ours["Step_1-AverageReturn"]);
+});
+
+Deno.test("a diverging run stops with the place and keeps the last good state", async () => {
+  const config = tinyConfig({ n_itr: 50, learning_rate: 1e30 });
+  await assert.rejects(train("promp", config), (error: Error) => {
+    assert.match(error.message, /iteration \d+|round \d/);
+    return true;
+  });
+});
+
+Deno.test("adaptKlCoeff() halves below target/1.5, doubles above 1.5 target, else keeps", () => {
+  // target 0.03: the band is 0.02 .. 0.045
+  assert.deepEqual(adaptKlCoeff([4, 4, 4, 4], [0.019, 0.021, 0.044, 0.046], 0.03), [2, 4, 4, 8]);
+});
+
+Deno.test("ProMP learns: the return after adaptation rises on one mode of the point mass", async () => {
+  const { writer } = await train(
+    "promp",
+    tinyConfig({
+      env: "MetaPointEnvMomentum1Mode",
+      meta_batch_size: 10,
+      rollouts_per_meta_task: 10,
+      max_path_length: 20,
+      num_inner_grad_steps: 1,
+      hidden_sizes: [16],
+      n_itr: 40,
+      num_promp_steps: 5,
+      learning_rate: 0.01,
+    }),
+    { workers: 2 },
+  );
+  const returns = writer.rows.map((row) => row["Step_1-AverageReturn"]!);
+  const average = (xs: number[]) => xs.reduce((sum, x) => sum + x, 0) / xs.length;
+  const [start, end] = [average(returns.slice(0, 5)), average(returns.slice(-5))];
+  // The goal lies 7 away and 20 steps of at most 0.1 more speed each can reach it; standing still
+  // is worth about -141, going straight about -70.
+  assert(start < -130 && end > -110, `from ${start} to ${end}`);
+});

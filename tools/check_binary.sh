@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# check_binary.sh BINARY: runs the compiled program as a user would who has nothing else: from
+# another folder, with an empty environment, two iterations on each device.
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cp "$1" "$folder/metarl"
+cd "$folder"
+run() { env -i ./metarl "$@"; }
+run --version
+run help >/dev/null
+for algorithm in mmaml promp; do
+  for device in cpu webgpu; do
+    out="$algorithm-$device"
+    run "$algorithm" --device "$device" --out "$out" --iterations 2 \
+      --set meta_batch_size=4 --set rollouts_per_meta_task=3 --set max_path_length=20
+    test "$(wc -l <"$out/progress.csv")" -eq 3
+    test -s "$out/checkpoints/checkpoint-000002.safetensors"
+  done
+done
+if run mmaml does-not-exist.json 2>message; then
+  echo "error: a missing config was accepted" >&2
+  exit 1
+fi
+test "$(wc -l <message)" -eq 1
+ls -l metarl
