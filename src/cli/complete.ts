@@ -9,6 +9,9 @@ import tab from "@bomb.sh/tab/commander";
 export function addCompletion(program: Command): void {
   // extra-typings only narrows commander's types; the object is commander's own
   const root = tab(program as unknown as Parameters<typeof tab>[0]);
+  program.commands.find((command) => command.name() === "complete")
+    ?.description("print a completion script: bash, zsh, fish or powershell")
+    .addHelpText("after", "\nExample:\n  $ source <(metarl complete bash)");
   // the library never falls back to the shell's own file names
   for (const command of root.commands.values()) {
     const config = command.arguments.get("config");

@@ -7,6 +7,7 @@ import {
   type ConfigLayer,
   fileLayer,
   optionLayer,
+  type ParsedConfig,
   publishedConfig,
   resolveConfig,
   resultConfig,
@@ -72,7 +73,7 @@ function givenLayers(configPath: string | undefined, options: TrainOptions): Con
   const layers: ConfigLayer[] = [];
   if (configPath !== undefined) layers.push(fileLayer(readConfigFile(configPath), configPath));
   if (options.overrides !== undefined) layers.push(fileLayer(options.overrides, "--overrides"));
-  layers.push(...options.set.map(setLayer));
+  layers.push(...(options.set ?? []).map(setLayer));
   for (const [property, option, key] of KEY_OPTIONS) {
     const value = options[property] as string | true | undefined;
     if (value !== undefined) layers.push(optionLayer(option, key, optionValue(key, value)));
@@ -86,18 +87,25 @@ const CONTEXT = { checkEnvName: resolveEnvName };
 const ENV_OPTION_KEYS = ["rewardType", "sparseRewardRadius", "observeAllVelocities"] as const;
 
 /** The environment's tables, after checking what the configuration says about it. */
-async function checkEnvironment(config: RunConfig): Promise<EnvSpec> {
+async function checkEnvironment({ config, sourceOf }: ParsedConfig): Promise<EnvSpec> {
   const { spec } = await loadEnv(config.env);
   const names = spec.options.map(({ name }) => name);
   for (const key of ENV_OPTION_KEYS) {
     const { published, default: standard } = CONFIG_KEYS[key];
     if (config[key] !== standard && !names.includes(published)) {
-      throw new UserError("config-value", `"${published}" is not an option of ${spec.name}`);
+      throw new UserError(
+        "config-value",
+        `${sourceOf(key)}: "${published}" is not an option of ${spec.name}; leave it out`,
+      );
     }
   }
   if (config.mode !== null && config.mode >= spec.modes) {
-    const modes = spec.modes === 0 ? "has no modes" : `has modes 0 to ${spec.modes - 1}`;
-    throw new UserError("config-value", `"mode" is ${config.mode}, but ${spec.name} ${modes}`);
+    const wanted = spec.modes === 0 ? "null" : `from 0 to ${spec.modes - 1}, or null`;
+    throw new UserError(
+      "config-value",
+      `${sourceOf("mode")}: "mode" must be ${wanted} for ${spec.name}, which has ${spec.modes} ` +
+        `modes; got ${config.mode}`,
+    );
   }
   return spec;
 }
@@ -143,8 +151,9 @@ async function prepareNew(
   const builtIn = { source: "built-in configuration", values: builtInConfig };
   const given = givenLayers(configPath, options);
   const layers = configPath === undefined ? [builtIn, ...given] : given;
-  const { config, warnings } = resolveConfig(layers, CONTEXT);
-  const spec = await checkEnvironment(config);
+  const parsed = resolveConfig(layers, CONTEXT);
+  const { config, warnings } = parsed;
+  const spec = await checkEnvironment(parsed);
   const init = await readInit(config.initCheckpoint);
   const params: RunParams = {
     started: new Date().toISOString(),
@@ -203,7 +212,8 @@ async function prepareResume(
     }
     const stored = { source: `${run.path}/params.json`, values: params.config };
     const { config: before } = resolveConfig([stored], CONTEXT);
-    const { config, warnings } = resolveConfig([stored, ...given], CONTEXT);
+    const parsed = resolveConfig([stored, ...given], CONTEXT);
+    const { config, warnings } = parsed;
     const changed = firstDifference(resultConfig(config), resultConfig(before));
     if (changed !== null) {
       throw new UserError(
@@ -212,7 +222,7 @@ async function prepareResume(
           `${changed.wanted}, the run has ${changed.stored}; leave it out, or start a new run`,
       );
     }
-    const spec = await checkEnvironment(config);
+    const spec = await checkEnvironment(parsed);
     if (spec.version !== params.environment.version) {
       throw new UserError(
         "resume-mismatch",

@@ -6,6 +6,7 @@
  */
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { UserError } from "../util/errors.ts";
+import { didYouMean } from "../util/nearest.ts";
 import type { CliContext } from "./context.ts";
 import { ExitCode, reportFailure } from "./failure.ts";
 import { mmamlCommand } from "./mmaml.ts";
@@ -14,14 +15,26 @@ import { prompCommand } from "./promp.ts";
 import { VERSION } from "./version.ts";
 
 /** One line out of the library's message, e.g. `unknown option '--sed'; did you mean --seed?`. */
-function usageError(error: CommanderError, command: string): UserError {
+function usageError(error: CommanderError, program: Command, args: readonly string[]): UserError {
+  // `metarl help nonsense` is answered with the general help only
+  if (error.code === "commander.help") {
+    const names = program.commands.map((command) => command.name());
+    const wanted = args.find((arg) => arg !== "help" && !arg.startsWith("-")) ?? "";
+    return new UserError("usage", `unknown command '${wanted}'${didYouMean(wanted, names)}`);
+  }
   const message = error.message
     .replace(/^error: /, "")
     .replace(/\.?\n\(Did you mean one of (.*)\?\)$/, "; did you mean one of $1?")
     .replace(/\.?\n\(Did you mean (.*)\?\)$/, "; did you mean $1?")
     .replace(/\.$/, "");
-  const end = /[?]$/.test(message) ? "" : `; see ${command} --help`;
+  const end = message.endsWith("?") ? "" : `; see ${typedCommand(program, args)} --help`;
   return new UserError("usage", message + end, { cause: error });
+}
+
+/** The command that the arguments name, as a user types it. */
+function typedCommand(program: Command, args: readonly string[]): string {
+  const name = program.commands.find((command) => command.name() === args[0])?.name();
+  return name === undefined ? "metarl" : `metarl ${name}`;
 }
 
 /** The program with all of its commands. */
@@ -48,12 +61,6 @@ async function buildProgram(context: CliContext): Promise<Command> {
   return program;
 }
 
-/** The command that the arguments name, as a user types it. */
-function typedCommand(program: Command, args: readonly string[]): string {
-  const name = program.commands.find((command) => command.name() === args[0])?.name();
-  return name === undefined ? "metarl" : `metarl ${name}`;
-}
-
 /** Runs `metarl` with these arguments; gives the exit code. */
 export async function runCli(
   args: readonly string[],
@@ -72,6 +79,6 @@ export async function runCli(
   } catch (error) {
     if (!(error instanceof CommanderError)) return reportFailure(error, output, debug);
     if (error.exitCode === 0) return ExitCode.OK;
-    return reportFailure(usageError(error, typedCommand(program, args)), output, debug);
+    return reportFailure(usageError(error, program, args), output, debug);
   }
 }

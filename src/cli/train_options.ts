@@ -6,7 +6,7 @@ import type { CliContext } from "./context.ts";
 /** What the user typed; values are checked where the configuration is. */
 export interface TrainOptions {
   readonly out?: string;
-  readonly set: readonly string[];
+  readonly set?: readonly string[];
   readonly overrides?: string;
   readonly seed?: string;
   readonly iterations?: string;
@@ -25,8 +25,8 @@ const AFTER_HELP = `
 Settings are merged in this order, later ones win:
   defaults < CONFIG < --overrides < --set < the options of their own`;
 
-function collect(value: string, previous: readonly string[]): readonly string[] {
-  return [...previous, value];
+function collect(value: string, previous: readonly string[] | undefined): readonly string[] {
+  return [...(previous ?? []), value];
 }
 
 /** What sets one command that trains apart. */
@@ -45,7 +45,7 @@ export function trainCommand(
     .description(description)
     .argument("[config]", "configuration file (default: the published point environment's)")
     .option("--out <dir>", "run folder to create (default: runs/<algorithm>-<env>-<seed>-<time>)")
-    .option("--set <key=value>", "set one key of the configuration; repeatable", collect, [])
+    .option("--set <key=value>", "set one key of the configuration; repeatable", collect)
     .option("--overrides <json>", "set several keys, as a JSON object")
     .option("--seed <n>", "seed of everything random")
     .option("--iterations <n>", "iterations to train; with --resume in all, not in addition")

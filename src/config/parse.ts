@@ -38,6 +38,8 @@ export interface ParsedConfig {
   readonly config: RunConfig;
   /** Lines for the user, each a full sentence with the file's name. */
   readonly warnings: readonly string[];
+  /** Where a key's value was given, the start of an error message about it. */
+  readonly sourceOf: (name: ConfigKey) => string;
 }
 
 const DECLARATION_BY_PUBLISHED = new Map<string, KeyDeclaration<unknown>>(
@@ -136,7 +138,7 @@ export function resolveConfig(
         `above 0; got 0`,
     );
   }
-  return { config, warnings };
+  return { config, warnings, sourceOf };
 }
 
 /**

@@ -248,6 +248,10 @@ export class RunDir implements RunWriter, Disposable {
     const folder = path.replace(/(?<=.)\/+$/, "");
     try {
       Deno.mkdirSync(dirname(folder), { recursive: true });
+    } catch (error) {
+      throw folderError(folder, error);
+    }
+    try {
       Deno.mkdirSync(folder);
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw folderError(folder, error);
