@@ -1,0 +1,31 @@
+/** From a command to its launches. */
+import type { Command } from "../kernels.ts";
+import { planAdam, planBroadcastRow, planClear, planSgdStep, planSumRows } from "./elementwise.ts";
+import { planInnerStepPullback } from "./inner_step_pullback.ts";
+import type { Dispatch, PlanContext } from "./kernel.ts";
+import { planPolicyForward } from "./policy_forward.ts";
+import { planSurrogateGradient } from "./surrogate_gradient.ts";
+
+/** Launches of a command, in order. */
+export function plan(command: Command, context: PlanContext): Dispatch[] {
+  switch (command.kernel) {
+    case "policy_forward":
+      return planPolicyForward(command, context);
+    case "surrogate_gradient":
+      return planSurrogateGradient(command, context);
+    case "inner_step_pullback":
+      return planInnerStepPullback(command, context);
+    case "broadcast_row":
+      return planBroadcastRow(command, context);
+    case "sgd_step":
+      return planSgdStep(command, context);
+    case "sum_rows":
+      return planSumRows(command, context);
+    case "clear":
+      return planClear(command, context);
+    case "adam":
+      return planAdam(command, context);
+    default:
+      throw new Error();
+  }
+}
