@@ -1,6 +1,7 @@
 /** A small training problem and a writer that keeps what it is given, for tests of the trainer. */
 import { resolveConfig } from "../../src/config/parse.ts";
 import type { RunConfig } from "../../src/config/schema.ts";
+import type { JsonValue } from "../../src/util/json.ts";
 import { type Checkpoint, encodeCheckpoint } from "../../src/run/checkpoint.ts";
 import { isTimeColumn, type ProgressRow } from "../../src/run/log.ts";
 import type { RunWriter } from "../../src/run/run_dir.ts";
@@ -26,7 +27,7 @@ export const TINY = {
 
 /** A valid configuration: {@link TINY} with changes, under published names. */
 export function tinyConfig(changes: Readonly<Record<string, unknown>> = {}): RunConfig {
-  const values = { ...TINY, ...changes } as Record<string, never>;
+  const values = { ...TINY, ...changes } as Record<string, JsonValue>;
   return resolveConfig([{ source: "test", values }]).config;
 }
 
