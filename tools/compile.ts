@@ -3,16 +3,15 @@
  * command does not need stays in its own file and is loaded when asked for) and makes one
  * executable of it, compiled/metarl. DENORT_BIN names the runtime where it can't be downloaded.
  */
+import { basename, dirname, relative } from "node:path/posix";
+
 const root = new URL("..", import.meta.url).pathname;
 const bundle = `${root}compiled/bundle`;
 const output = `${root}compiled/metarl`;
 
-/** Modules that are started by URL, so the bundler has to be told of them. */
-const ENTRIES = [
-  "src/cli/main.ts",
-  "src/trainer/sampler_worker.ts",
-  "src/compute/cpu/cpu_worker.ts",
-];
+/** Modules below src/ that are started by URL, so the bundler has to be told of them. */
+const WORKERS = ["trainer/sampler_worker", "compute/cpu/cpu_worker"];
+const MAIN = "cli/main";
 
 /** What the binary may do without asking: its own files; no network, no subprocess. */
 const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-sys", "--allow-env", "--no-prompt"];
@@ -30,29 +29,43 @@ async function deno(args: string[]): Promise<void> {
   }
 }
 
-/** Makes the worker URLs in the bundle point at the bundled workers; each must be there once. */
-async function linkWorkers(): Promise<string[]> {
-  const files = [...Deno.readDirSync(bundle)].map(({ name }) => name);
-  for (const worker of ["sampler_worker", "cpu_worker"]) {
-    if (!files.includes(`${worker}.js`)) throw new Error(`bundle has no ${worker}.js`);
-    let links = 0;
-    for (const name of files) {
-      const path = `${bundle}/${name}`;
-      const text = await Deno.readTextFile(path);
-      const parts = text.split(`./${worker}.ts`);
-      links += parts.length - 1;
-      if (parts.length > 1) await Deno.writeTextFile(path, parts.join(`./${worker}.js`));
-    }
-    if (links !== 1) throw new Error(`the bundle names ${worker}.ts ${links} times, wanted once`);
+/** Paths of all files of the bundle, relative to its folder. */
+async function bundleFiles(folder = ""): Promise<string[]> {
+  const files: string[] = [];
+  for await (const entry of Deno.readDir(`${bundle}/${folder}`)) {
+    const path = `${folder}${entry.name}`;
+    if (entry.isDirectory) files.push(...await bundleFiles(`${path}/`));
+    else files.push(path);
   }
-  return files;
+  return files.sort();
+}
+
+/** Makes the URLs of workers point at the bundled workers; each must be there once. */
+async function linkWorkers(files: readonly string[]): Promise<void> {
+  for (const worker of WORKERS) {
+    const source = `./${basename(worker)}.ts`;
+    let links = 0;
+    for (const path of files) {
+      const text = await Deno.readTextFile(`${bundle}/${path}`);
+      const parts = text.split(source);
+      if (parts.length === 1) continue;
+      links += parts.length - 1;
+      const target = relative(dirname(path), `${worker}.js`);
+      await Deno.writeTextFile(`${bundle}/${path}`, parts.join(`./${target}`));
+    }
+    if (links !== 1) throw new Error(`the bundle names ${source} ${links} times, wanted once`);
+  }
 }
 
 await Deno.remove(bundle, { recursive: true }).catch((error) => {
   if (!(error instanceof Deno.errors.NotFound)) throw error;
 });
-await deno(["bundle", "--quiet", "--code-splitting", "--minify", "--outdir", bundle, ...ENTRIES]);
-const files = await linkWorkers();
+await deno([
+  ...["bundle", "--quiet", "--code-splitting", "--minify", "--outdir", bundle],
+  ...[MAIN, ...WORKERS].map((entry) => `src/${entry}.ts`),
+]);
+const files = await bundleFiles();
+await linkWorkers(files);
 await deno([
   "compile",
   "--quiet",
@@ -61,13 +74,13 @@ await deno([
   "--no-config",
   "--unstable-webgpu",
   ...PERMISSIONS,
-  ...files.filter((name) => name !== "main.js").flatMap((name) => [
+  ...files.filter((path) => path !== `${MAIN}.js`).flatMap((path) => [
     "--include",
-    `${bundle}/${name}`,
+    `${bundle}/${path}`,
   ]),
   "--output",
   output,
-  `${bundle}/main.js`,
+  `${bundle}/${MAIN}.js`,
 ]);
 const { size } = await Deno.stat(output);
 console.log(`compiled/metarl: ${(size / 1e6).toFixed(1)} MB`);
