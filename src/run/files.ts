@@ -6,7 +6,9 @@ import { messageOf, RunError } from "../util/errors.ts";
 
 /** Why the operating system refused: `No space left on device`, `Permission denied`. */
 export function fileErrorReason(error: unknown): string {
-  if (error instanceof Deno.errors.NotCapable) return "metarl was started without this permission";
+  if (error instanceof Deno.errors.NotCapable) {
+    return "metarl may not use this place (/dev, /proc and /sys are closed to it)";
+  }
   // Deno: "No space left on device (os error 28): writefile 'x'"
   return messageOf(error).replace(/ \(os error \d+\).*$/s, "");
 }

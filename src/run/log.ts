@@ -61,26 +61,29 @@ export function isTimeColumn(name: string): boolean {
   return TIME_COLUMNS.includes(name);
 }
 
-/** Length in bytes of the header and the rows of iterations before `firstIteration`. */
-function intactLength(
-  text: string,
-  columnCount: number,
-  firstIteration: number,
-): { bytes: number; rows: number } {
+/** The part of a file that stays: the header and whole rows before `firstIteration`. */
+interface IntactPart {
+  readonly bytes: number;
+  /** Iteration that follows the last row; `null` where there is no row. */
+  readonly nextIteration: number | null;
+}
+
+function intactPart(text: string, columnCount: number, firstIteration: number): IntactPart {
   const encoder = new TextEncoder();
   const lines = text.split("\n");
   // what stands behind the last line break is torn, or nothing
   lines.pop();
   let bytes = encoder.encode(lines[0]).length + 1;
-  let rows = 0;
+  let nextIteration: number | null = null;
   for (const line of lines.slice(1)) {
     const cells = line.split(",");
-    const isNext = cells.length === columnCount && Number(cells[0]) === rows;
-    if (!isNext || rows >= firstIteration) break;
+    const iteration = Number(cells[0]);
+    const isNext = cells.length === columnCount && iteration === (nextIteration ?? iteration);
+    if (!isNext || iteration >= firstIteration) break;
     bytes += encoder.encode(line).length + 1;
-    rows++;
+    nextIteration = iteration + 1;
   }
-  return { bytes, rows };
+  return { bytes, nextIteration };
 }
 
 /** The open progress.csv of a run. Owns the file: close it. */
@@ -97,40 +100,39 @@ export class ProgressLog implements Disposable {
 
   /**
    * Opens or creates the file so that the next row is that of `firstIteration`: later rows and a
-   * torn last line are cut off.
+   * torn last line are cut off. A file that was moved away starts anew, at `firstIteration`.
    *
-   * @throws UserError `progress-mismatch` where the file has other columns, or lacks rows of
-   * iterations before `firstIteration`
+   * @throws UserError `progress-mismatch` where the file has other columns, or lacks rows between
+   * its last one and `firstIteration`
    */
   static open(path: string, columns: readonly string[], firstIteration: number): ProgressLog {
     const header = columns.join(",");
-    let text: string | null = null;
+    let text = "";
     try {
       text = Deno.readTextFileSync(path);
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw writeError(path, error);
     }
     // a file without a whole first line is one that was being created
-    const isStarted = text !== null && text.includes("\n");
-    if (isStarted && text!.slice(0, text!.indexOf("\n")) !== header) {
+    const isStarted = text.includes("\n");
+    if (isStarted && text.slice(0, text.indexOf("\n")) !== header) {
       throw new UserError(
         "progress-mismatch",
         `can't continue ${path}: its columns are not those of this run; move the file away`,
       );
     }
-    const intact = isStarted
-      ? intactLength(text!, columns.length, firstIteration)
-      : { bytes: 0, rows: 0 };
-    if (isStarted && intact.rows < firstIteration) {
+    const intact = isStarted ? intactPart(text, columns.length, firstIteration) : null;
+    const nextIteration = intact?.nextIteration ?? firstIteration;
+    if (nextIteration !== firstIteration) {
       throw new UserError(
         "progress-mismatch",
-        `can't continue ${path}: it has ${intact.rows} intact rows, the checkpoint follows ` +
-          `${firstIteration}; move the file away`,
+        `can't continue ${path}: its last intact row is of iteration ${nextIteration - 1}, the ` +
+          `next one has to be of iteration ${firstIteration}; move the file away`,
       );
     }
     try {
       const file = Deno.openSync(path, { write: true, create: true });
-      file.truncateSync(intact.bytes);
+      file.truncateSync(intact?.bytes ?? 0);
       file.seekSync(0, Deno.SeekMode.End);
       if (!isStarted) writeAllSync(file, new TextEncoder().encode(`${header}\n`));
       return new ProgressLog(file, path, columns);

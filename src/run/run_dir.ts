@@ -322,8 +322,9 @@ export class RunDir implements RunWriter, Disposable {
 
   /** Replaces params.json, e.g. with a raised number of iterations. */
   updateParams(changes: Partial<RunParams>): void {
-    this.#params = { ...this.#params, ...changes };
-    writeFileAtomic(this.path, PARAMS_FILE, encodeParams(this.#params));
+    const params = { ...this.#params, ...changes };
+    writeFileAtomic(this.path, PARAMS_FILE, encodeParams(params));
+    this.#params = params;
   }
 
   recordDevice(description: string): void {

@@ -1,0 +1,9 @@
+/**
+ * Plain `deno test` grants nothing; `deno task test` grants what deno.json's permission set says.
+ * Tests that need files or processes are skipped without it, by `ignore: lacks("read", ...)`.
+ */
+
+/** Whether one of these permissions is missing. */
+export function lacks(...names: ("read" | "write" | "run" | "env" | "sys")[]): boolean {
+  return names.some((name) => Deno.permissions.querySync({ name }).state !== "granted");
+}
