@@ -1,0 +1,57 @@
+/**
+ * metarl as a library: meta-reinforcement-learning with hand-written kernels on WebGPU and CPU.
+ *
+ * The layers, from the bottom: `Device` runs lists of kernel commands; `MetaObjective` is the
+ * objective of ProMP and MMAML with its exact gradient on any device; environments and the
+ * sampler make its data; `trainMeta` is the whole loop. The kernels on TensorFlow.js tensors are
+ * in the module `metarl/tfjs`.
+ *
+ * @example A run in memory
+ * ```ts
+ * import { parseConfig, trainMeta } from "metarl";
+ *
+ * const text = JSON.stringify({ env: "MetaPointEnvMomentumModes", n_itr: 1, meta_batch_size: 2 });
+ * const { config } = parseConfig(text, "example");
+ * const summary = await trainMeta({
+ *   algorithm: "mmaml",
+ *   config,
+ *   writer: {
+ *     recordDevice: () => {},
+ *     startProgress: () => {},
+ *     appendRow: (row) => console.log(row["Step_2-AverageReturn"]),
+ *     saveCheckpoint: () => Promise.resolve("nowhere"),
+ *     note: () => {},
+ *   },
+ *   resume: null,
+ *   init: null,
+ *   workers: 1,
+ *   stop: new AbortController().signal,
+ * }, { onIteration: () => {}, onNotice: console.log });
+ * console.log(summary.status);
+ * ```
+ *
+ * @module
+ */
+export * from "./src/algos/meta_objective.ts";
+export * from "./src/compute/cpu/cpu_device.ts";
+export * from "./src/compute/device.ts";
+export * from "./src/compute/kernels.ts";
+export * from "./src/compute/layout.ts";
+export * from "./src/compute/reference/reference_device.ts";
+export * from "./src/compute/webgpu/webgpu_device.ts";
+export * from "./src/config/parse.ts";
+export * from "./src/config/schema.ts";
+export * from "./src/envs/env.ts";
+export * from "./src/envs/registry.ts";
+export * from "./src/nn/init.ts";
+export * from "./src/rollout/baseline.ts";
+export * from "./src/rollout/processor.ts";
+export * from "./src/rollout/sampler.ts";
+export * from "./src/rollout/trajectory_batch.ts";
+export * from "./src/run/checkpoint.ts";
+export * from "./src/run/log.ts";
+export * from "./src/run/run_dir.ts";
+export { trainMeta } from "./src/trainer/meta_trainer.ts";
+export * from "./src/trainer/types.ts";
+export * from "./src/util/errors.ts";
+export * from "./src/util/prng.ts";
