@@ -287,7 +287,7 @@ export const CONFIG_KEYS = {
     published: "anneal_factor",
     ...aboveUpTo(0, 1),
     default: 1,
-    help: "clip_eps is multiplied by this after every iteration",
+    help: "Factor on clip_eps after every iteration",
   },
   innerKlCoeff: {
     published: "init_inner_kl_penalty",

@@ -24,14 +24,26 @@ function hasPosition(error: unknown): error is Error & SyntaxPosition {
   return error instanceof Error && "line" in error && "column" in error;
 }
 
-/** `line 3, column 5: unexpected character 'N' found` of a text that is not JSON. */
+/** momoa's names of punctuation. */
+const TOKENS: Readonly<Record<string, string>> = {
+  LBrace: "{",
+  RBrace: "}",
+  LBracket: "[",
+  RBracket: "]",
+  Comma: ",",
+  Colon: ":",
+};
+
+/** `line 3, column 5: unexpected character 'N'` of a text that is not JSON. */
 function describeSyntaxError(text: string, error: SyntaxError): string {
   try {
     parseToTree(text, { mode: "json" });
   } catch (located) {
     if (hasPosition(located)) {
-      // momoa: "Unexpected character 'N' found. (1:6)"
-      const reason = located.message.replace(/\.? \(\d+:\d+\)$/, "");
+      // momoa: "Unexpected character 'N' found. (1:6)", "Unexpected token RBrace found. (3:1)"
+      const reason = located.message
+        .replace(/( found)?\.? \(\d+:\d+\)$/, "")
+        .replace(/token (\w+)$/, (text, name) => name in TOKENS ? `'${TOKENS[name]}'` : text);
       const lowered = reason[0].toLowerCase() + reason.slice(1);
       return `line ${located.line}, column ${located.column}: ${lowered}`;
     }
