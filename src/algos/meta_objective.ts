@@ -60,21 +60,24 @@ export interface OuterStep {
   readonly step: number;
 }
 
-/** Host data of one adaptation step, samples of the tasks one after the other. */
-export interface SampleData {
-  /** [S, O] */
-  readonly obs: ArrayLike<number>;
-  /** [S, A] */
-  readonly actions: ArrayLike<number>;
-  /** [S] */
-  readonly advantages: ArrayLike<number>;
-  /** [S, A] */
-  readonly oldMean: ArrayLike<number>;
-  /** [S, A] */
-  readonly oldLogStd: ArrayLike<number>;
-  /** [M+1] */
-  readonly offsets: ArrayLike<number>;
+/** Host data of one task and adaptation step; the first `count` rows count. */
+export interface TaskSamples {
+  /** N */
+  readonly count: number;
+  /** [N, O] */
+  readonly obs: HostNumbers;
+  /** [N, A] */
+  readonly actions: HostNumbers;
+  /** [N] */
+  readonly advantages: HostNumbers;
+  /** [N, A] */
+  readonly oldMean: HostNumbers;
+  /** [N, A] */
+  readonly oldLogStd: HostNumbers;
 }
+
+/** Floating-point numbers on the host. */
+export type HostNumbers = Float32Array | Float64Array;
 
 /** Values of the objective at the current parameters. */
 export interface MetaValues {
@@ -247,25 +250,36 @@ export class MetaObjective {
     };
   }
 
-  /** Loads the samples of step k (0 .. K). */
-  setSamples(k: number, data: SampleData): void {
+  /** Loads the samples of step k (0 .. K), task by task. */
+  setSamples(k: number, tasks: readonly TaskSamples[]): void {
     const tensors = this.#samples[k];
-    const { tasks, sampleCapacity } = this.spec;
-    const used = data.offsets[tasks];
-    if (data.offsets.length !== tasks + 1 || used > sampleCapacity) {
+    const { sampleCapacity, policy } = this.spec;
+    const offsets = new Uint32Array(this.spec.tasks + 1);
+    tasks.forEach(({ count }, m) => offsets[m + 1] = offsets[m] + count);
+    if (tasks.length !== this.spec.tasks || offsets[tasks.length] > sampleCapacity) {
       throw new RangeError(
-        `Cannot load step ${k}: ${data.offsets.length - 1} tasks with ${used} samples, ` +
-          `room for ${tasks} with ${sampleCapacity}`,
+        `Cannot load step ${k}: ${tasks.length} tasks with ${offsets[tasks.length]} samples, ` +
+          `room for ${this.spec.tasks} with ${sampleCapacity}`,
       );
     }
-    let longest = 0;
-    for (let m = 0; m < tasks; m++) {
-      longest = Math.max(longest, data.offsets[m + 1] - data.offsets[m]);
+    const widths = {
+      obs: policy.obsDim,
+      actions: policy.actDim,
+      advantages: 1,
+      oldMean: policy.actDim,
+      oldLogStd: policy.actDim,
+    };
+    for (const [name, width] of Object.entries(widths) as [keyof typeof widths, number][]) {
+      tasks.forEach((task, m) =>
+        this.device.write(
+          tensors[name],
+          task[name].subarray(0, task.count * width),
+          offsets[m] * width,
+        )
+      );
     }
-    for (const name of ["obs", "actions", "advantages", "oldMean", "oldLogStd"] as const) {
-      this.device.write(tensors[name], data[name]);
-    }
-    this.device.write(tensors.offsets, data.offsets);
+    this.device.write(tensors.offsets, offsets);
+    const longest = Math.max(...tasks.map(({ count }) => count));
     if (longest !== tensors.maxSamplesPerTask) {
       this.#samples[k] = { ...tensors, maxSamplesPerTask: longest };
       this.#commands = null;

@@ -11,7 +11,6 @@ import {
   MetaObjective,
   type MetaObjectiveSpec,
   type MetaParams,
-  type SampleData,
 } from "../../src/algos/meta_objective.ts";
 import { modulationLayout, type PolicySpec } from "../../src/compute/layout.ts";
 import { ReferenceDevice } from "../../src/compute/reference/reference_device.ts";
@@ -62,18 +61,17 @@ function problem(
   const normals = (count: number, scale = 1) =>
     Float64Array.from({ length: count }, () => scale * random.normal());
   for (let k = 0; k <= innerSteps; k++) {
-    const offsets = [0];
-    for (const count of counts) offsets.push(offsets[offsets.length - 1] + count);
-    const samples = offsets[tasks];
-    const data: SampleData = {
-      obs: normals(samples * obsDim),
-      actions: normals(samples * actDim),
-      advantages: normals(samples),
-      oldMean: normals(samples * actDim, 0.3),
-      oldLogStd: normals(samples * actDim, 0.1),
-      offsets,
-    };
-    objective.setSamples(k, data);
+    objective.setSamples(
+      k,
+      counts.map((count) => ({
+        count,
+        obs: normals(count * obsDim),
+        actions: normals(count * actDim),
+        advantages: normals(count),
+        oldMean: normals(count * actDim, 0.3),
+        oldLogStd: normals(count * actDim, 0.1),
+      })),
+    );
   }
   if (modulated) {
     objective.setSequences(
@@ -178,14 +176,17 @@ Deno.test("MetaObjective with learnStd false leaves log_std alone in every step"
 Deno.test("MetaObjective refuses batches that do not fit", () => {
   const policy: PolicySpec = { ...BASE, hiddenSizes: [4] };
   const { objective } = problem(3, policy, { innerSteps: 1, learnStd: true, counts: [4, 1] });
-  const empty = new Float64Array(0);
-  const data = {
-    obs: empty,
-    actions: empty,
-    advantages: empty,
-    oldMean: empty,
-    oldLogStd: empty,
-    offsets: [0, 50, 100],
+  const rows = new Float64Array(200);
+  const task = {
+    count: 50,
+    obs: rows,
+    actions: rows,
+    advantages: rows,
+    oldMean: rows,
+    oldLogStd: rows,
   };
-  assert.throws(() => objective.setSamples(0, data), /2 tasks with 100 samples, room for 2 with 8/);
+  assert.throws(
+    () => objective.setSamples(0, [task, task]),
+    /2 tasks with 100 samples, room for 2 with 8/,
+  );
 });
