@@ -1,10 +1,17 @@
 /** Ctrl-C: the first one asks the work to end well, the second one ends the process. */
 import { ExitCode } from "./failure.ts";
 
+/**
+ * Interrupts that follow the first one so soon are the same key press: `deno task` passes the
+ * terminal's signal on to a process that has got it already.
+ */
+const SAME_PRESS_MS = 500;
+
 /** Listens until it is disposed of. */
 export class Interrupt implements Disposable {
   readonly #controller = new AbortController();
   readonly #onFirst: () => void;
+  #firstAt = 0;
 
   /** @param onFirst called at the first interrupt, after the signal is aborted */
   constructor(onFirst: () => void) {
@@ -18,7 +25,12 @@ export class Interrupt implements Disposable {
     : ["SIGINT", "SIGTERM"];
 
   readonly #listen = (): void => {
-    if (this.#controller.signal.aborted) Deno.exit(ExitCode.INTERRUPTED);
+    const now = performance.now();
+    if (this.#controller.signal.aborted) {
+      if (now - this.#firstAt < SAME_PRESS_MS) return;
+      Deno.exit(ExitCode.INTERRUPTED);
+    }
+    this.#firstAt = now;
     this.abort();
     this.#onFirst();
   };
