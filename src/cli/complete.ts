@@ -53,9 +53,7 @@ function proposeFiles(ending: string, complete: Complete): void {
 
 function proposeRuns(complete: Complete): void {
   for (const folder of searchFolders()) {
-    const names = entries(folder === "" ? "." : folder).map(({ name }) => name);
-    if (folder !== "" && names.includes("params.json")) complete(folder, "");
-    for (const name of names) {
+    for (const { name } of entries(folder === "" ? "." : folder)) {
       if (entries(`${folder}${name}`).some((entry) => entry.name === "params.json")) {
         complete(`${folder}${name}`, "");
       }

@@ -218,8 +218,8 @@ async function prepareResume(
     if (changed !== null) {
       throw new UserError(
         "resume-mismatch",
-        `can't resume ${run.path} with other results in mind: "${changed.key}" is ` +
-          `${changed.wanted}, the run has ${changed.stored}; leave it out, or start a new run`,
+        `can't resume ${run.path}: "${changed.key}" is ${changed.wanted}, the run has ` +
+          `${changed.stored}; leave it out, or start a new run`,
       );
     }
     const spec = await checkEnvironment(parsed);
@@ -234,6 +234,9 @@ async function prepareResume(
     const notices = [...warnings.map((line) => `warning: ${line}`), ...(latest?.notices ?? [])];
     if (params.metarlVersion !== VERSION) {
       notices.push(`${run.path} was started by metarl ${params.metarlVersion}, this is ${VERSION}`);
+    }
+    if (config.device !== before.device) {
+      notices.push(`device was ${before.device}, is ${config.device}: numbers may differ slightly`);
     }
     if (latest === null) {
       notices.push(`${run.path} has no checkpoint yet: starting at iteration 0`);

@@ -2,7 +2,6 @@
  * How a training run is shown while it goes on: a status line with bar and time left on a
  * terminal, one line per iteration otherwise, one JSON object per iteration for scripts.
  */
-import { formatNumber } from "../run/log.ts";
 import type { IterationReport, TrainSummary } from "../trainer/types.ts";
 import type { Output } from "./output.ts";
 
@@ -15,7 +14,7 @@ export interface ProgressView {
 
 /** The time left is estimated from so many of the last iterations. */
 const ETA_WINDOW = 20;
-const BAR_WIDTH = 20;
+const BAR_WIDTH = 12;
 
 /** `1:02:03`, `2:03`. */
 export function formatDuration(seconds: number): string {
@@ -41,24 +40,32 @@ class Pace {
 
   constructor(readonly iterations: number) {}
 
-  /** `61k steps/s, ETA 12:30` after this iteration. */
-  after(report: IterationReport): string {
+  /** `61k steps/s` and `ETA 12:30` after this iteration. */
+  after(report: IterationReport): { readonly rate: string; readonly eta: string } {
     this.#seconds.push(report.seconds);
     if (this.#seconds.length > ETA_WINDOW) this.#seconds.shift();
     const mean = this.#seconds.reduce((sum, value) => sum + value, 0) / this.#seconds.length;
     const left = mean * (this.iterations - report.iteration - 1);
-    const rate = formatRate(report.environmentSteps / report.seconds);
-    return `${rate} steps/s, ETA ${formatDuration(left)}`;
+    return {
+      rate: `${formatRate(report.environmentSteps / report.seconds)} steps/s`,
+      eta: `ETA ${formatDuration(left)}`,
+    };
   }
 }
 
-function formatReturns(returns: readonly number[]): string {
-  return returns.map(formatNumber).join(" -> ");
+/** Average returns of steps 0 .. K. */
+function formatReturns(returns: readonly number[], digits: number): string {
+  return returns.map((value) => String(Number(value.toPrecision(digits)))).join(" -> ");
 }
+
+/** More digits than a return is certain to. */
+const LINE_DIGITS = 5;
+/** So that the line fits into 80 characters. */
+const STATUS_DIGITS = 4;
 
 function summaryLine(summary: TrainSummary, runPath: string): string {
   const { iteration, seconds, returns } = summary;
-  const result = returns === null ? "" : `, returns ${formatReturns(returns)}`;
+  const result = returns === null ? "" : `, returns ${formatReturns(returns, LINE_DIGITS)}`;
   return `${summary.status} at iteration ${iteration} after ${formatDuration(seconds)}${result}; ` +
     `run folder ${runPath}`;
 }
@@ -90,7 +97,8 @@ export class StatusView implements ProgressView {
 
   iteration(report: IterationReport): void {
     this.#done = report.iteration + 1;
-    this.#last = `${this.#pace.after(report)}, returns ${formatReturns(report.returns)}`;
+    const { rate, eta } = this.#pace.after(report);
+    this.#last = `${eta}  ${rate}  ${formatReturns(report.returns, STATUS_DIGITS)}`;
     this.#draw();
   }
 
@@ -122,9 +130,10 @@ export class LineView implements ProgressView {
   phase(): void {}
 
   iteration(report: IterationReport): void {
+    const { rate, eta } = this.#pace.after(report);
     this.#output.line(
-      `iteration ${report.iteration}: returns ${formatReturns(report.returns)}, ` +
-        `${formatNumber(report.seconds)} s, ${this.#pace.after(report)}`,
+      `iteration ${report.iteration}: returns ${formatReturns(report.returns, LINE_DIGITS)}, ` +
+        `${Number(report.seconds.toPrecision(3))} s, ${rate}, ${eta}`,
     );
   }
 

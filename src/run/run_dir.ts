@@ -76,7 +76,9 @@ export function defaultRunName(algorithm: string, config: RunConfig, now: Date):
 }
 
 function folderError(path: string, error: unknown): UserError | RunError {
-  const reason = fileErrorReason(error);
+  const isFile = error instanceof Deno.errors.AlreadyExists ||
+    error instanceof Deno.errors.NotADirectory;
+  const reason = isFile ? `${dirname(path)} is not a folder` : fileErrorReason(error);
   if (/no space|quota/i.test(reason)) return writeError(path, error);
   return new UserError(
     "out-not-writable",

@@ -1,0 +1,16 @@
+/**
+ * Run by `train_test.ts`: `slow_run.ts OUT [stuck]` trains with a fake trainer, ten iterations a
+ * second, or never done with the first one.
+ */
+import { ProcessOutput } from "../../src/cli/output.ts";
+import { train } from "../../src/cli/train.ts";
+import { fakeTrainer } from "./fake_trainer.ts";
+
+const [out, mode] = Deno.args;
+const trainer = fakeTrainer({
+  beforeIteration: () =>
+    new Promise((resolve) => setTimeout(resolve, mode === "stuck" ? 1_000_000 : 100)),
+});
+Deno.exit(
+  await train("promp", undefined, { out, iterations: "100" }, new ProcessOutput(), trainer),
+);
