@@ -11,8 +11,8 @@ import asc from "assemblyscript/asc";
 const SOURCE = new URL("../src/compute/cpu/assembly/", import.meta.url);
 const TARGET = new URL("../src/compute/cpu/kernels_wasm.ts", import.meta.url);
 
-/** Bytes below this address are never used, so that 0 can stand for "no tensor". */
-const MEMORY_BASE = 1024;
+/** Where the constants start; 0 stands for "no tensor". Tensors follow from 1024 on. */
+const MEMORY_BASE = 64;
 
 async function build(features: string): Promise<Uint8Array> {
   const messages: string[] = [];

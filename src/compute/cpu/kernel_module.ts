@@ -46,7 +46,11 @@ export type SizeName =
 /** What an instance of the module offers. */
 export type KernelExports =
   & Readonly<Record<PassName, PassFunction>>
-  & Readonly<Record<SizeName, SizeFunction>>;
+  & Readonly<Record<SizeName, SizeFunction>>
+  & {
+    /** 128 operations per round on registers alone (any x): one thread's limit, for benchmarks. */
+    readonly multiply_add_limit: (rounds: number, x: number) => number;
+  };
 
 /** `relaxed`: fused multiply-add where the processor has it; `plain`: product and sum. */
 export type SimdLevel = "relaxed" | "plain";

@@ -24,11 +24,11 @@ export function multiply(
   inner: i32,
   cols: i32,
 ): void {
-  const span = <usize> inner * 4;
+  const span = <usize>inner * 4;
   const lda2 = 2 * lda, lda3 = 3 * lda;
   let col: i32 = 0;
   for (; col + 8 <= cols; col += 8) {
-    const shift = <usize> col * 4;
+    const shift = <usize>col * 4;
     let pc = c + shift, pi = init + shift, pr = a;
     for (let row: i32 = 0; row < rows; row += 4) {
       let s00 = v128.load(pi), s01 = v128.load(pi, 16);
@@ -75,7 +75,7 @@ export function multiply(
   }
   if (col < cols) {
     // the last four columns
-    const shift = <usize> col * 4;
+    const shift = <usize>col * 4;
     let pc = c + shift, pi = init + shift, pr = a;
     for (let row: i32 = 0; row < rows; row += 4) {
       let s0 = v128.load(pi), s1 = v128.load(pi + ldi);
@@ -119,9 +119,9 @@ export function accumulateOuter(
   cols: i32,
 ): void {
   let col: i32 = 0;
-  const span = <usize> count * lda;
+  const span = <usize>count * lda;
   for (; col + 8 <= cols; col += 8) {
-    const shift = <usize> col * 4;
+    const shift = <usize>col * 4;
     let pr = a, pc = c + shift;
     for (let row: i32 = 0; row < rows; row += 4) {
       const c1 = pc + ldc, c2 = c1 + ldc, c3 = c2 + ldc;
@@ -161,7 +161,7 @@ export function accumulateOuter(
     }
   }
   if (col < cols) {
-    const shift = <usize> col * 4;
+    const shift = <usize>col * 4;
     let pr = a, pc = c + shift;
     for (let row: i32 = 0; row < rows; row += 4) {
       const c1 = pc + ldc, c2 = c1 + ldc, c3 = c2 + ldc;
@@ -190,9 +190,9 @@ export function accumulateOuter(
 /** ACCUMULATES sums[o] += sum_n a[n,o]; a [count, cols], sums in the order of n. */
 export function accumulateRows(a: usize, lda: usize, sums: usize, count: i32, cols: i32): void {
   for (let col: i32 = 0; col < cols; col += 4) {
-    const shift = <usize> col * 4;
+    const shift = <usize>col * 4;
     let sum = v128.load(sums + shift), p = a + shift;
-    const end = p + <usize> count * lda;
+    const end = p + <usize>count * lda;
     while (p < end) {
       sum = f32x4.add(sum, v128.load(p));
       p += lda;
@@ -205,13 +205,13 @@ export function accumulateRows(a: usize, lda: usize, sums: usize, count: i32, co
 export function transpose(from: usize, ldf: usize, to: usize, rows: i32, cols: i32): void {
   const padded = pad4(rows);
   for (let col: i32 = 0; col < cols; col++) {
-    let p = from + <usize> col * 4;
+    let p = from + <usize>col * 4;
     let k: i32 = 0;
     for (; k < rows; k++) {
-      store<f32>(to + <usize> k * 4, load<f32>(p));
+      store<f32>(to + <usize>k * 4, load<f32>(p));
       p += ldf;
     }
-    for (; k < padded; k++) store<f32>(to + <usize> k * 4, 0);
-    to += <usize> padded * 4;
+    for (; k < padded; k++) store<f32>(to + <usize>k * 4, 0);
+    to += <usize>padded * 4;
   }
 }

@@ -26,14 +26,16 @@ export class ElementArgs {
   epsilon: f32;
 }
 
+@inline
 /** Byte offset of the item's first element. */
 function firstByte(item: i32): usize {
-  return <usize> (item * BLOCK) * 4;
+  return <usize>(item * BLOCK) * 4;
 }
 
+@inline
 /** Byte offset behind the item's last element. */
 function endByte(args: ElementArgs, item: i32): usize {
-  return <usize> min(item * BLOCK + BLOCK, args.count) * 4;
+  return <usize>min(item * BLOCK + BLOCK, args.count) * 4;
 }
 
 /** out[m,:] = a for row m = item; a [count]. */
@@ -43,8 +45,8 @@ export function broadcast_row(
   _scratch: usize,
   _workspace: usize,
 ): void {
-  const bytes = <usize> args.count * 4;
-  memory.copy(args.out + <usize> item * bytes, args.a, bytes);
+  const bytes = <usize>args.count * 4;
+  memory.copy(args.out + <usize>item * bytes, args.a, bytes);
 }
 
 /** out = 0. */
@@ -64,7 +66,7 @@ export function sgd_step(args: ElementArgs, item: i32, _scratch: usize, _workspa
 /** out[p] = scale * sum_m a[m,p], in the order of m; a [rows, count] or, where 0, workspace. */
 export function sum_rows(args: ElementArgs, item: i32, _scratch: usize, workspace: usize): void {
   const rows = args.a != 0 ? args.a : workspace;
-  const end = endByte(args, item), ld = <usize> args.count * 4;
+  const end = endByte(args, item), ld = <usize>args.count * 4;
   const scale = f32x4.splat(args.scale);
   for (let at = firstByte(item); at < end; at += 16) {
     let sum = f32x4.splat(0), p = rows + at;

@@ -76,13 +76,15 @@ class Item {
   gradHidden: usize; // [rows, pad]
 }
 
+@inline
 /** Dense layer 0, 1: after the GRU; 2, 3: after the pooling; 4: modulation. */
 function denseAt(table: usize, index: i32): Dense {
-  return changetype<Dense>(table + offsetof<Item>() + <usize> index * offsetof<Dense>());
+  return changetype<Dense>(table + offsetof<Item>() + <usize>index * offsetof<Dense>());
 }
 
+@inline
 function floats(count: i32): usize {
-  return <usize> count * 4;
+  return <usize>count * 4;
 }
 
 /**
@@ -205,6 +207,7 @@ function packParams(args: EncoderArgs, table: usize, backward: bool): void {
   }
 }
 
+@inline
 function hasDense(args: EncoderArgs, index: i32): bool {
   if (index < 2) return args.mlpAfterGru != 0;
   return index == 4 || args.mlpAfterPool != 0;
@@ -227,12 +230,14 @@ function loadBlock(args: EncoderArgs, item: Item, task: i32, first: i32, steps: 
   }
 }
 
+@inline
 /** Hard sigmoid, clamp(0.2 v + 0.5, 0, 1). */
 function hardSigmoid(v: v128): v128 {
   v = madd(v, f32x4.splat(0.2), f32x4.splat(0.5));
   return f32x4.pmin(f32x4.pmax(v, f32x4.splat(0)), f32x4.splat(1));
 }
 
+@inline
 /** Slope of the hard sigmoid where its value is `s`. */
 function hardSigmoidSlope(s: v128): v128 {
   const inside = v128.and(f32x4.gt(s, f32x4.splat(0)), f32x4.lt(s, f32x4.splat(1)));
@@ -363,7 +368,7 @@ function headForward(args: EncoderArgs, table: usize, task: i32, last: usize): u
   }
   zero(item.pooled, 4 * pad);
   accumulateRows(features, ld, item.pooled, args.slots, pad);
-  const paths = f32x4.splat(<f32> load<u32>(args.numPaths + floats(task)));
+  const paths = f32x4.splat(<f32>load<u32>(args.numPaths + floats(task)));
   for (let p = item.pooled, end = p + ld; p < end; p += 16) {
     v128.store(p, f32x4.div(v128.load(p), paths));
   }
@@ -474,7 +479,7 @@ function headBackward(
     denseBackward(denseAt(table, 2), item, item.pooled, other, gradRow, 4);
   }
   // every sequence gets the pooled gradient / numPaths, rows of padding get none
-  const paths = f32x4.splat(<f32> load<u32>(args.numPaths + floats(task)));
+  const paths = f32x4.splat(<f32>load<u32>(args.numPaths + floats(task)));
   zero(item.gradState, rows * pad);
   let to = item.gradState;
   for (let n: i32 = 0; n < args.slots; n++) {

@@ -21,3 +21,4 @@ export {
   encoder_forward_scratch,
 } from "./encoder";
 export { adam, broadcast_row, clear, sgd_step, sum_rows } from "./elementwise";
+export { multiply_add_limit } from "./limit";

@@ -100,19 +100,22 @@ export class Head {
   kl: usize; // [4] lane sums, in the partial sums
 }
 
+@inline
 /** The head's record, behind the layer records at the start of the scratch memory. */
 export function headOf(table: usize): Head {
-  return changetype<Head>(table + <usize> MAX_LAYERS * offsetof<Layer>());
+  return changetype<Head>(table + <usize>MAX_LAYERS * offsetof<Layer>());
 }
 
+@inline
 /** Layer record `index` of the table at the start of the scratch memory. */
 export function layerAt(table: usize, index: i32): Layer {
-  return changetype<Layer>(table + <usize> index * offsetof<Layer>());
+  return changetype<Layer>(table + <usize>index * offsetof<Layer>());
 }
 
+@inline
 /** Width of the activations in front of layer `index`. */
 export function widthAt(args: PolicyArgs, index: i32): i32 {
-  return load<i32>(changetype<usize>(args) + offsetof<PolicyArgs>("w0") + <usize> index * 4);
+  return load<i32>(changetype<usize>(args) + offsetof<PolicyArgs>("w0") + <usize>index * 4);
 }
 
 /**
@@ -120,12 +123,12 @@ export function widthAt(args: PolicyArgs, index: i32): i32 {
  * the first free address. `table` must be 16-byte aligned.
  */
 export function layOutForward(args: PolicyArgs, task: i32, table: usize): usize {
-  let free = (table + <usize> MAX_LAYERS * offsetof<Layer>() + offsetof<Head>() + 15) & ~15;
+  let free = (table + <usize>MAX_LAYERS * offsetof<Layer>() + offsetof<Head>() + 15) & ~15;
   let source: i32 = 0;
   let modulation = args.modulation;
-  if (modulation != 0) modulation += <usize> (task * args.modulationCount) * 4;
+  if (modulation != 0) modulation += <usize>(task * args.modulationCount) * 4;
   let input = free;
-  free += <usize> (TILE * pad4(widthAt(args, 0))) * 4;
+  free += <usize>(TILE * pad4(widthAt(args, 0))) * 4;
   for (let l: i32 = 0; l < args.layers; l++) {
     const layer = layerAt(table, l);
     const inputs = widthAt(args, l), outputs = widthAt(args, l + 1);
@@ -140,21 +143,21 @@ export function layOutForward(args: PolicyArgs, task: i32, table: usize): usize 
     layer.beta = 0;
     if (modulation != 0 && l + 1 < args.layers) {
       layer.gamma = modulation;
-      modulation += <usize> outputs * 4;
+      modulation += <usize>outputs * 4;
       if (args.betas) {
         layer.beta = modulation;
-        modulation += <usize> outputs * 4;
+        modulation += <usize>outputs * 4;
       }
     }
     layer.scale = free;
-    free += <usize> outPad * 4;
+    free += <usize>outPad * 4;
     layer.weights = free;
-    free += <usize> (inputs * outPad) * 4;
+    free += <usize>(inputs * outPad) * 4;
     layer.bias = free;
-    free += <usize> outPad * 4;
+    free += <usize>outPad * 4;
     layer.input = input;
     layer.output = free;
-    free += <usize> (TILE * outPad) * 4;
+    free += <usize>(TILE * outPad) * 4;
     input = layer.output;
   }
   return free;
@@ -164,10 +167,10 @@ export function layOutForward(args: PolicyArgs, task: i32, table: usize): usize 
 export function loadScale(args: PolicyArgs, layer: Layer): void {
   let o: i32 = 0;
   for (; o < layer.outputs; o++) {
-    const g: f32 = layer.gamma != 0 ? load<f32>(layer.gamma + <usize> o * 4) + args.shift : 1;
-    store<f32>(layer.scale + <usize> o * 4, g);
+    const g: f32 = layer.gamma != 0 ? load<f32>(layer.gamma + <usize>o * 4) + args.shift : 1;
+    store<f32>(layer.scale + <usize>o * 4, g);
   }
-  for (; o < layer.outPad; o++) store<f32>(layer.scale + <usize> o * 4, 0);
+  for (; o < layer.outPad; o++) store<f32>(layer.scale + <usize>o * 4, 0);
 }
 
 /** to[k,o] = from[k,o] scale[o]; from [rows, outputs] dense, to [rows, outPad]. */
@@ -176,34 +179,34 @@ export function packScaled(from: usize, to: usize, layer: Layer, rows: i32): voi
     copyPadded(to, from, layer.outputs, layer.outPad);
     if (layer.gamma != 0) {
       for (let o: i32 = 0; o < layer.outPad; o += 4) {
-        const p = to + <usize> o * 4;
-        v128.store(p, f32x4.mul(v128.load(p), v128.load(layer.scale + <usize> o * 4)));
+        const p = to + <usize>o * 4;
+        v128.store(p, f32x4.mul(v128.load(p), v128.load(layer.scale + <usize>o * 4)));
       }
     }
-    from += <usize> layer.outputs * 4;
-    to += <usize> layer.outPad * 4;
+    from += <usize>layer.outputs * 4;
+    to += <usize>layer.outPad * 4;
   }
 }
 
 /** Packs the weights of a task, FiLM folded in; with `backward` the transposed ones too. */
 export function packWeights(args: PolicyArgs, task: i32, table: usize, backward: bool): void {
-  const params = args.params + <usize> (task * args.paramCount) * 4;
+  const params = args.params + <usize>(task * args.paramCount) * 4;
   for (let l: i32 = 0; l < args.layers; l++) {
     const layer = layerAt(table, l);
     loadScale(args, layer);
     const source = params + layer.source * 4;
     packScaled(source, layer.weights, layer, layer.inputs);
-    packScaled(source + <usize> (layer.inputs * layer.outputs) * 4, layer.bias, layer, 1);
+    packScaled(source + <usize>(layer.inputs * layer.outputs) * 4, layer.bias, layer, 1);
     if (layer.beta != 0) {
       for (let o: i32 = 0; o < layer.outputs; o++) {
-        const p = layer.bias + <usize> o * 4;
-        store<f32>(p, load<f32>(p) + load<f32>(layer.beta + <usize> o * 4));
+        const p = layer.bias + <usize>o * 4;
+        store<f32>(p, load<f32>(p) + load<f32>(layer.beta + <usize>o * 4));
       }
     }
     if (backward && l > 0) {
       transpose(
         layer.weights,
-        <usize> layer.outPad * 4,
+        <usize>layer.outPad * 4,
         layer.transposed,
         layer.inputs,
         layer.outputs,
@@ -216,11 +219,11 @@ export function packWeights(args: PolicyArgs, task: i32, table: usize, backward:
 export function loadTile(args: PolicyArgs, table: usize, first: i32, count: i32): void {
   const layer = layerAt(table, 0);
   const width = layer.inputs, padded = layer.inPad;
-  let from = args.obs + <usize> (first * width) * 4, to = layer.input;
+  let from = args.obs + <usize>(first * width) * 4, to = layer.input;
   for (let n: i32 = 0; n < count; n++) {
     copyPadded(to, from, width, padded);
-    from += <usize> width * 4;
-    to += <usize> padded * 4;
+    from += <usize>width * 4;
+    to += <usize>padded * 4;
   }
   zero(to, (pad4(count) - count) * padded);
 }
@@ -229,10 +232,10 @@ export function loadTile(args: PolicyArgs, table: usize, first: i32, count: i32)
 export function forwardTile(args: PolicyArgs, table: usize, rows: i32): void {
   for (let l: i32 = 0; l < args.layers; l++) {
     const layer = layerAt(table, l);
-    const ldOut = <usize> layer.outPad * 4;
+    const ldOut = <usize>layer.outPad * 4;
     multiply(
       layer.input,
-      <usize> layer.inPad * 4,
+      <usize>layer.inPad * 4,
       layer.weights,
       ldOut,
       layer.output,
@@ -253,16 +256,16 @@ export function forwardTile(args: PolicyArgs, table: usize, rows: i32): void {
 /** First sample of work item `item`. */
 export function firstSample(args: PolicyArgs, item: i32): i32 {
   const task = item / args.chunks, chunk = item % args.chunks;
-  const offset = load<i32>(args.offsets + <usize> task * 4);
-  return min(offset + chunk * args.chunk, load<i32>(args.offsets + <usize> task * 4, 4));
+  const offset = load<i32>(args.offsets + <usize>task * 4);
+  return min(offset + chunk * args.chunk, load<i32>(args.offsets + <usize>task * 4, 4));
 }
 
 /** One behind the last sample of work item `item`. */
 export function endSample(args: PolicyArgs, item: i32): i32 {
   const task = item / args.chunks, chunk = item % args.chunks;
-  const end = load<i32>(args.offsets + <usize> task * 4, 4);
+  const end = load<i32>(args.offsets + <usize>task * 4, 4);
   if (chunk + 1 == args.chunks) return end;
-  return min(load<i32>(args.offsets + <usize> task * 4) + (chunk + 1) * args.chunk, end);
+  return min(load<i32>(args.offsets + <usize>task * 4) + (chunk + 1) * args.chunk, end);
 }
 
 /** Bytes of scratch that `policy_forward` needs. */
@@ -288,11 +291,11 @@ export function policy_forward(
     const count = min(TILE, end - n);
     loadTile(args, scratch, n, count);
     forwardTile(args, scratch, pad4(count));
-    let to = args.mean + <usize> (n * width) * 4, from = last.output;
+    let to = args.mean + <usize>(n * width) * 4, from = last.output;
     for (let row: i32 = 0; row < count; row++) {
       copyPadded(to, from, width, width);
-      to += <usize> width * 4;
-      from += <usize> last.outPad * 4;
+      to += <usize>width * 4;
+      from += <usize>last.outPad * 4;
     }
   }
 }

@@ -41,13 +41,13 @@ function layOutTangent(args: PolicyArgs, table: usize, free: usize): usize {
   let tangentInput: usize = 0;
   for (let l: i32 = 0; l < args.layers; l++) {
     const layer = layerAt(table, l);
-    const tile = <usize> (TILE * layer.outPad) * 4;
+    const tile = <usize>(TILE * layer.outPad) * 4;
     layer.tangentWeights = free;
-    free += <usize> (layer.inputs * layer.outPad) * 4;
+    free += <usize>(layer.inputs * layer.outPad) * 4;
     layer.tangentBias = free;
-    free += <usize> layer.outPad * 4;
+    free += <usize>layer.outPad * 4;
     layer.tangentTransposed = free;
-    if (l > 0) free += <usize> (layer.outputs * layer.inPad) * 4;
+    if (l > 0) free += <usize>(layer.outputs * layer.inPad) * 4;
     layer.tangentInput = tangentInput;
     layer.tangentOutput = free;
     layer.adjoint = free + tile;
@@ -64,7 +64,7 @@ function layOutTangent(args: PolicyArgs, table: usize, free: usize): usize {
 
 /** Packs the direction v of a task: V, v_b, and (V g)' for the way back. */
 function packDirection(args: PolicyArgs, task: i32, table: usize): void {
-  const direction = args.adjointIn + <usize> (task * args.paramCount) * 4;
+  const direction = args.adjointIn + <usize>(task * args.paramCount) * 4;
   for (let l: i32 = 0; l < args.layers; l++) {
     const layer = layerAt(table, l);
     const outputs = layer.outputs, outPad = layer.outPad;
@@ -72,23 +72,23 @@ function packDirection(args: PolicyArgs, task: i32, table: usize): void {
     // the bias follows the weights in both layouts
     for (let k: i32 = 0; k <= layer.inputs; k++) {
       copyPadded(to, from, outputs, outPad);
-      from += <usize> outputs * 4;
-      to += <usize> outPad * 4;
+      from += <usize>outputs * 4;
+      to += <usize>outPad * 4;
     }
     if (l > 0) {
       transpose(
         layer.tangentWeights,
-        <usize> outPad * 4,
+        <usize>outPad * 4,
         layer.tangentTransposed,
         layer.inputs,
         outputs,
       );
       if (layer.gamma != 0) {
         for (let o: i32 = 0; o < outputs; o++) {
-          const g = v128.load32_splat(layer.scale + <usize> o * 4);
-          const row = layer.tangentTransposed + <usize> (o * layer.inPad) * 4;
+          const g = v128.load32_splat(layer.scale + <usize>o * 4);
+          const row = layer.tangentTransposed + <usize>(o * layer.inPad) * 4;
           for (let k: i32 = 0; k < layer.inPad; k += 4) {
-            const p = row + <usize> k * 4;
+            const p = row + <usize>k * 4;
             v128.store(p, f32x4.mul(v128.load(p), g));
           }
         }
@@ -101,7 +101,7 @@ function packDirection(args: PolicyArgs, task: i32, table: usize): void {
 function scaleColumns(to: usize, from: usize, scale: usize, rows: i32, cols: i32): void {
   for (let n: i32 = 0; n < rows; n++) {
     for (let o: i32 = 0; o < cols; o += 4) {
-      v128.store(to, f32x4.mul(v128.load(from), v128.load(scale + <usize> o * 4)));
+      v128.store(to, f32x4.mul(v128.load(from), v128.load(scale + <usize>o * 4)));
       to += 16;
       from += 16;
     }
@@ -112,7 +112,7 @@ function scaleColumns(to: usize, from: usize, scale: usize, rows: i32, cols: i32
 function forwardTangentTile(args: PolicyArgs, table: usize, rows: i32): void {
   for (let l: i32 = 0; l < args.layers; l++) {
     const layer = layerAt(table, l);
-    const ldIn = <usize> layer.inPad * 4, ldOut = <usize> layer.outPad * 4;
+    const ldIn = <usize>layer.inPad * 4, ldOut = <usize>layer.outPad * 4;
     multiply(
       layer.input,
       ldIn,
@@ -176,22 +176,22 @@ function forwardTangentTile(args: PolicyArgs, table: usize, rows: i32): void {
  */
 function headTile(args: PolicyArgs, last: Layer, head: Head, first: i32, count: i32): void {
   const dims = head.dims;
-  const ldMean = <usize> last.outPad * 4;
-  const step = f32x4.splat(args.innerLr / <f32> head.count);
-  const klStep = f32x4.splat(args.klScale / <f32> head.count);
+  const ldMean = <usize>last.outPad * 4;
+  const step = f32x4.splat(args.innerLr / <f32>head.count);
+  const klStep = f32x4.splat(args.klScale / <f32>head.count);
   const half = f32x4.splat(0.5), zeros = f32x4.splat(0), one = f32x4.splat(1);
   for (let row: i32 = 0; row < count; row += 4) {
     const mask = rowMask(row, count);
-    const s0 = <usize> (first + row) * 4;
-    const s1 = <usize> (first + min(row + 1, count - 1)) * 4;
-    const s2 = <usize> (first + min(row + 2, count - 1)) * 4;
-    const s3 = <usize> (first + min(row + 3, count - 1)) * 4;
+    const s0 = <usize>(first + row) * 4;
+    const s1 = <usize>(first + min(row + 1, count - 1)) * 4;
+    const s2 = <usize>(first + min(row + 2, count - 1)) * 4;
+    const s3 = <usize>(first + min(row + 3, count - 1)) * 4;
     const r0 = s0 * dims, r1 = s1 * dims, r2 = s2 * dims, r3 = s3 * dims;
-    const mean = last.output + <usize> row * ldMean;
-    const tangent = last.tangentOutput + <usize> row * ldMean;
+    const mean = last.output + <usize>row * ldMean;
+    const tangent = last.tangentOutput + <usize>row * ldMean;
     let logRatio = zeros, rLogProb = zeros;
     for (let j: i32 = 0; j < dims; j++) {
-      const at = <usize> j * 4;
+      const at = <usize>j * 4;
       const x = gather(args.actions + at, r0, r1, r2, r3);
       const oldMean = gather(args.oldMean + at, r0, r1, r2, r3);
       const oldLogStd = gather(args.oldLogStd + at, r0, r1, r2, r3);
@@ -226,10 +226,10 @@ function headTile(args: PolicyArgs, last: Layer, head: Head, first: i32, count: 
     const weight = v128.and(f32x4.mul(f32x4.mul(exp4(logRatio), advantage), step), mask);
     const rWeight = v128.and(f32x4.mul(weight, rLogProb), mask);
     const klWeight = v128.and(klStep, mask);
-    const delta = last.delta + <usize> row * ldMean;
-    const adjoint = last.adjoint + <usize> row * ldMean;
+    const delta = last.delta + <usize>row * ldMean;
+    const adjoint = last.adjoint + <usize>row * ldMean;
     for (let j: i32 = 0; j < dims; j++) {
-      const at = <usize> j * 4;
+      const at = <usize>j * 4;
       const deviation = v128.load(head.deviation + 4 * at);
       const shift = v128.load(head.shift + 4 * at);
       const excess = v128.load(head.excess + 4 * at);
@@ -274,7 +274,7 @@ function backThroughActivation(
   tangent: usize,
   count: i32,
 ): void {
-  const end = delta + <usize> count * 4;
+  const end = delta + <usize>count * 4;
   if (relu) {
     for (; delta < end; delta += 16, adjoint += 16, a += 16) {
       const on = f32x4.gt(v128.load(a), f32x4.splat(0));
@@ -295,9 +295,9 @@ function backThroughActivation(
 
 /** ACCUMULATES sums[o] += sum_n a[n,o] b[n,o]; a, b [rows, cols]. */
 function accumulateProducts(a: usize, b: usize, sums: usize, rows: i32, cols: i32): void {
-  const ld = <usize> cols * 4;
+  const ld = <usize>cols * 4;
   for (let o: i32 = 0; o < cols; o += 4) {
-    const shift = <usize> o * 4;
+    const shift = <usize>o * 4;
     let sum = v128.load(sums + shift), p = a + shift, q = b + shift;
     for (let n: i32 = 0; n < rows; n++) {
       sum = madd(v128.load(p), v128.load(q), sum);
@@ -312,7 +312,7 @@ function accumulateProducts(a: usize, b: usize, sums: usize, rows: i32, cols: i3
 function backwardTile(args: PolicyArgs, table: usize, rows: i32): void {
   for (let l = args.layers - 1; l >= 0; l--) {
     const layer = layerAt(table, l);
-    const ldIn = <usize> layer.inPad * 4, ldOut = <usize> layer.outPad * 4;
+    const ldIn = <usize>layer.inPad * 4, ldOut = <usize>layer.outPad * 4;
     accumulateOuter(
       layer.input,
       ldIn,
@@ -415,14 +415,14 @@ export function inner_step_pullback(
   if (first >= end && item % args.chunks != 0) return;
   layOut(args, task, scratch);
   const bytes = layOutPartials(args, scratch, 0);
-  layOutPartials(args, scratch, workspace + <usize> item * bytes);
-  memory.fill(workspace + <usize> item * bytes, 0, bytes);
+  layOutPartials(args, scratch, workspace + <usize>item * bytes);
+  memory.fill(workspace + <usize>item * bytes, 0, bytes);
   if (first >= end) return;
   packWeights(args, task, scratch, true);
   packDirection(args, task, scratch);
   loadHead(args, task, scratch);
   const last = layerAt(scratch, args.layers - 1);
-  zero(last.zeros, <i32> (layerAt(scratch, 0).transposed - last.zeros) / 4);
+  zero(last.zeros, <i32>(layerAt(scratch, 0).transposed - last.zeros) / 4);
   zero(last.delta, TILE * last.outPad);
   zero(last.adjoint, TILE * last.outPad);
   for (let n = first; n < end; n += TILE) {
@@ -443,6 +443,6 @@ export function inner_step_pullback_finish(
 ): void {
   layOut(args, task, scratch);
   const bytes = layOutPartials(args, scratch, 0);
-  const partials = workspace + <usize> (task * args.chunks) * bytes;
+  const partials = workspace + <usize>(task * args.chunks) * bytes;
   finishTask(args, task, scratch, partials, bytes, args.adjointIn, args.adjointOut);
 }

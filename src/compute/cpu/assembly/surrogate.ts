@@ -25,6 +25,7 @@ import {
 /** Constant of the KL's divisor, tests/golden. */
 const KL_EPSILON: f32 = 1e-8;
 
+@inline
 /** Four floats at a + stride * row, rows r0..r3, column j. */
 export function gather(a: usize, r0: usize, r1: usize, r2: usize, r3: usize): v128 {
   let v = v128.load32_splat(a + r0);
@@ -33,6 +34,7 @@ export function gather(a: usize, r0: usize, r1: usize, r2: usize, r3: usize): v1
   return v128.load_lane<f32>(a + r3, v, 3);
 }
 
+@inline
 /** Stores the four lanes to column 0 of rows with distance ld. */
 export function scatter(to: usize, ld: usize, v: v128): void {
   v128.store_lane<f32>(to, v, 0);
@@ -41,6 +43,7 @@ export function scatter(to: usize, ld: usize, v: v128): void {
   v128.store_lane<f32>(to + 3 * ld, v, 3);
 }
 
+@inline
 /** All ones in the lanes of rows below `count`, the first lane being row `row`. */
 export function rowMask(row: i32, count: i32): v128 {
   return i32x4.lt_s(i32x4.add(i32x4.splat(row), i32x4(0, 1, 2, 3)), i32x4.splat(count));
@@ -51,14 +54,14 @@ export function layOutBackward(args: PolicyArgs, table: usize, free: usize): usi
   let widest: i32 = 0;
   for (let l: i32 = 0; l < args.layers; l++) widest = max(widest, layerAt(table, l).inPad);
   const zeros = free;
-  free += <usize> widest * 4;
+  free += <usize>widest * 4;
   for (let l: i32 = 0; l < args.layers; l++) {
     const layer = layerAt(table, l);
     layer.zeros = zeros;
     layer.transposed = free;
-    if (l > 0) free += <usize> (layer.outputs * layer.inPad) * 4;
+    if (l > 0) free += <usize>(layer.outputs * layer.inPad) * 4;
     layer.delta = free;
-    free += <usize> (TILE * layer.outPad) * 4;
+    free += <usize>(TILE * layer.outPad) * 4;
   }
   return free;
 }
@@ -67,7 +70,7 @@ export function layOutBackward(args: PolicyArgs, table: usize, free: usize): usi
 export function layOutHead(args: PolicyArgs, table: usize, free: usize): usize {
   const head = headOf(table);
   const dims = layerAt(table, args.layers - 1).outputs;
-  const bytes = <usize> pad4(dims) * 4;
+  const bytes = <usize>pad4(dims) * 4;
   head.dims = dims;
   head.logStd = free;
   head.inverse = free + bytes;
@@ -76,9 +79,9 @@ export function layOutHead(args: PolicyArgs, table: usize, free: usize): usize {
   head.active = free + 4 * bytes;
   head.tangent = free + 5 * bytes;
   head.deviation = free + 6 * bytes;
-  head.shift = head.deviation + <usize> dims * 16;
-  head.excess = head.shift + <usize> dims * 16;
-  return head.excess + <usize> dims * 16;
+  head.shift = head.deviation + <usize>dims * 16;
+  head.excess = head.shift + <usize>dims * 16;
+  return head.excess + <usize>dims * 16;
 }
 
 /**
@@ -91,14 +94,14 @@ export function layOutPartials(args: PolicyArgs, table: usize, partials: usize):
   for (let l: i32 = 0; l < args.layers; l++) {
     const layer = layerAt(table, l);
     layer.grad = free;
-    free += <usize> (layer.inPad * layer.outPad) * 4;
+    free += <usize>(layer.inPad * layer.outPad) * 4;
     layer.gradBias = free;
-    free += <usize> layer.outPad * 4;
+    free += <usize>layer.outPad * 4;
     layer.gradScale = free;
-    free += <usize> layer.outPad * 4;
+    free += <usize>layer.outPad * 4;
   }
   head.gradLogStd = free;
-  free += <usize> head.dims * 16;
+  free += <usize>head.dims * 16;
   head.loss = free;
   head.kl = free + 16;
   return free + 32 - partials;
@@ -107,12 +110,12 @@ export function layOutPartials(args: PolicyArgs, table: usize, partials: usize):
 /** Evaluates what depends on the task's log_std alone. */
 export function loadHead(args: PolicyArgs, task: i32, table: usize): void {
   const head = headOf(table);
-  const offsets = args.offsets + <usize> task * 4;
+  const offsets = args.offsets + <usize>task * 4;
   head.count = load<i32>(offsets, 4) - load<i32>(offsets);
   const dims = head.dims;
-  const source = <usize> ((task + 1) * args.paramCount - dims) * 4;
+  const source = <usize>((task + 1) * args.paramCount - dims) * 4;
   for (let j: i32 = 0; j < dims; j++) {
-    const at = <usize> j * 4;
+    const at = <usize>j * 4;
     const raw = load<f32>(args.params + source + at);
     const active = !(raw < args.minLogStd); // NaN stays active and so becomes visible
     const logStd = active ? raw : args.minLogStd;
@@ -136,20 +139,20 @@ export function loadHead(args: PolicyArgs, task: i32, table: usize): void {
  */
 function headTile(args: PolicyArgs, last: Layer, head: Head, first: i32, count: i32): void {
   const dims = head.dims;
-  const ldMean = <usize> last.outPad * 4;
-  const scale = f32x4.splat(-1 / <f32> head.count);
+  const ldMean = <usize>last.outPad * 4;
+  const scale = f32x4.splat(-1 / <f32>head.count);
   const half = f32x4.splat(0.5), zeros = f32x4.splat(0);
   for (let row: i32 = 0; row < count; row += 4) {
     const mask = rowMask(row, count);
-    const s0 = <usize> (first + row) * 4;
-    const s1 = <usize> (first + min(row + 1, count - 1)) * 4;
-    const s2 = <usize> (first + min(row + 2, count - 1)) * 4;
-    const s3 = <usize> (first + min(row + 3, count - 1)) * 4;
+    const s0 = <usize>(first + row) * 4;
+    const s1 = <usize>(first + min(row + 1, count - 1)) * 4;
+    const s2 = <usize>(first + min(row + 2, count - 1)) * 4;
+    const s3 = <usize>(first + min(row + 3, count - 1)) * 4;
     const r0 = s0 * dims, r1 = s1 * dims, r2 = s2 * dims, r3 = s3 * dims;
-    const mean = last.output + <usize> row * ldMean;
+    const mean = last.output + <usize>row * ldMean;
     let logRatio = zeros, kl = zeros;
     for (let j: i32 = 0; j < dims; j++) {
-      const at = <usize> j * 4;
+      const at = <usize>j * 4;
       const x = gather(args.actions + at, r0, r1, r2, r3);
       const oldMean = gather(args.oldMean + at, r0, r1, r2, r3);
       const oldLogStd = gather(args.oldLogStd + at, r0, r1, r2, r3);
@@ -194,9 +197,9 @@ function headTile(args: PolicyArgs, last: Layer, head: Head, first: i32, count: 
       madd(v128.and(objective, mask), scale, v128.load(head.loss)),
     );
     v128.store(head.kl, nmadd(v128.and(kl, mask), scale, v128.load(head.kl)));
-    const delta = last.delta + <usize> row * ldMean;
+    const delta = last.delta + <usize>row * ldMean;
     for (let j: i32 = 0; j < dims; j++) {
-      const at = <usize> j * 4;
+      const at = <usize>j * 4;
       const deviation = v128.load(head.deviation + 4 * at);
       const weighted = f32x4.mul(weight, deviation);
       scatter(delta + at, ldMean, f32x4.mul(weighted, v128.load32_splat(head.inverse + at)));
@@ -212,7 +215,7 @@ function headTile(args: PolicyArgs, last: Layer, head: Head, first: i32, count: 
 
 /** Times the activation's slope: delta *= 1 - a^2, or 0 / 1 of relu; a: its values. */
 export function throughActivation(relu: i32, delta: usize, a: usize, count: i32): void {
-  const end = delta + <usize> count * 4;
+  const end = delta + <usize>count * 4;
   if (relu) {
     for (; delta < end; delta += 16, a += 16) {
       const on = f32x4.gt(v128.load(a), f32x4.splat(0));
@@ -230,7 +233,7 @@ export function throughActivation(relu: i32, delta: usize, a: usize, count: i32)
 function backwardTile(args: PolicyArgs, table: usize, rows: i32): void {
   for (let l = args.layers - 1; l >= 0; l--) {
     const layer = layerAt(table, l);
-    const ldIn = <usize> layer.inPad * 4, ldOut = <usize> layer.outPad * 4;
+    const ldIn = <usize>layer.inPad * 4, ldOut = <usize>layer.outPad * 4;
     accumulateOuter(
       layer.input,
       ldIn,
@@ -295,13 +298,13 @@ export function surrogate_gradient(
   if (first >= end && item % args.chunks != 0) return;
   layOut(args, task, scratch);
   const bytes = layOutPartials(args, scratch, 0);
-  layOutPartials(args, scratch, workspace + <usize> item * bytes);
-  memory.fill(workspace + <usize> item * bytes, 0, bytes);
+  layOutPartials(args, scratch, workspace + <usize>item * bytes);
+  memory.fill(workspace + <usize>item * bytes, 0, bytes);
   if (first >= end) return;
   packWeights(args, task, scratch, true);
   loadHead(args, task, scratch);
   const last = layerAt(scratch, args.layers - 1);
-  zero(last.zeros, <i32> (layerAt(scratch, 0).transposed - last.zeros) / 4);
+  zero(last.zeros, <i32>(layerAt(scratch, 0).transposed - last.zeros) / 4);
   zero(last.delta, TILE * last.outPad);
   for (let n = first; n < end; n += TILE) {
     const count = min(TILE, end - n);
@@ -315,7 +318,7 @@ export function surrogate_gradient(
 /** to = base + scale * sums over `count` floats; `base` 0 stands for zeros. */
 function writeScaled(to: usize, base: usize, sums: usize, scale: usize, count: i32): void {
   for (let o: i32 = 0; o < count; o++) {
-    const at = <usize> o * 4;
+    const at = <usize>o * 4;
     const start: f32 = base != 0 ? load<f32>(base + at) : 0;
     store<f32>(to + at, start + load<f32>(scale + at) * load<f32>(sums + at));
   }
@@ -323,12 +326,12 @@ function writeScaled(to: usize, base: usize, sums: usize, scale: usize, count: i
 
 /** Adds the sums of the task's further chunks to those of the first, in order. */
 function joinChunks(args: PolicyArgs, task: i32, partials: usize, bytes: usize): void {
-  const offsets = args.offsets + <usize> task * 4;
+  const offsets = args.offsets + <usize>task * 4;
   const count = load<i32>(offsets, 4) - load<i32>(offsets);
   const used = min((count + args.chunk - 1) / args.chunk, args.chunks);
   const end = partials + bytes;
   for (let c: i32 = 1; c < used; c++) {
-    let from = partials + <usize> c * bytes;
+    let from = partials + <usize>c * bytes;
     for (let to = partials; to < end; to += 16, from += 16) {
       v128.store(to, f32x4.add(v128.load(to), v128.load(from)));
     }
@@ -346,9 +349,9 @@ function writeModulation(
   betas: i32,
   accumulate: bool,
 ): usize {
-  const width = <usize> layer.outputs * 4, ldGrad = <usize> layer.outPad * 4;
+  const width = <usize>layer.outputs * 4, ldGrad = <usize>layer.outPad * 4;
   for (let o: i32 = 0; o < layer.outputs; o++) {
-    const at = <usize> o * 4;
+    const at = <usize>o * 4;
     let w = params + layer.source * 4 + at, g = layer.grad + at;
     let sum = load<f32>(layer.gradScale + at);
     for (let k: i32 = 0; k < layer.inputs; k++) {
@@ -382,21 +385,21 @@ export function finishTask(
   const head = headOf(table);
   joinChunks(args, task, partials, bytes);
   layOutPartials(args, table, partials);
-  const row = <usize> (task * args.paramCount) * 4;
+  const row = <usize>(task * args.paramCount) * 4;
   const accumulate = base != 0;
   const start = accumulate ? base + row : 0;
   let gradModulation = args.gradModulation;
   if (gradModulation != 0) {
-    gradModulation += <usize> (task * args.modulationCount) * 4;
-    if (!accumulate) memory.fill(gradModulation, 0, <usize> args.modulationCount * 4);
+    gradModulation += <usize>(task * args.modulationCount) * 4;
+    if (!accumulate) memory.fill(gradModulation, 0, <usize>args.modulationCount * 4);
   }
   let at: usize = 0;
   for (let l: i32 = 0; l < args.layers; l++) {
     const layer = layerAt(table, l);
     loadScale(args, layer);
-    const width = <usize> layer.outputs * 4;
+    const width = <usize>layer.outputs * 4;
     for (let k: i32 = 0; k <= layer.inputs; k++) {
-      const sums = k < layer.inputs ? layer.grad + <usize> (k * layer.outPad) * 4 : layer.gradBias;
+      const sums = k < layer.inputs ? layer.grad + <usize>(k * layer.outPad) * 4 : layer.gradBias;
       writeScaled(
         out + row + at,
         accumulate ? start + at : 0,
@@ -417,7 +420,7 @@ export function finishTask(
     }
   }
   for (let j: i32 = 0; j < head.dims; j++) {
-    const sum = sumLanes(v128.load(head.gradLogStd + <usize> j * 16));
+    const sum = sumLanes(v128.load(head.gradLogStd + <usize>j * 16));
     store<f32>(out + row + at, sum + (accumulate ? load<f32>(start + at) : 0));
     at += 4;
   }
@@ -432,10 +435,10 @@ export function surrogate_gradient_finish(
 ): void {
   layOut(args, task, scratch);
   const bytes = layOutPartials(args, scratch, 0);
-  const partials = workspace + <usize> (task * args.chunks) * bytes;
+  const partials = workspace + <usize>(task * args.chunks) * bytes;
   finishTask(args, task, scratch, partials, bytes, 0, args.gradParams);
   const head = headOf(scratch);
-  const stats = args.stats + <usize> task * 8;
+  const stats = args.stats + <usize>task * 8;
   store<f32>(stats, sumLanes(v128.load(head.loss)));
   store<f32>(stats, sumLanes(v128.load(head.kl)), 4);
 }
