@@ -1,10 +1,10 @@
 /**
- * What the 2-D point environments share: their tables, the three forms of reward, the modes of
- * the goal. One length is one unit of the plane, one step is one unit of time.
+ * What the 2-D point environments share: their tables, the three forms of reward, the corners
+ * that goals lie in. One length is one unit of the plane, one step is one unit of time.
  */
-import type { KeyedRandom } from "../../util/prng.ts";
 import type { OptionRow, RewardPartRow, ValueRow } from "../env.ts";
 import { type OptionValues, readOptions } from "../options.ts";
+import type { Point } from "../tasks.ts";
 
 /** Half the width of the square in which every episode starts. */
 export const START_POSITION = 0.2;
@@ -95,36 +95,7 @@ export function goalRewardPart(rewardType: RewardType): RewardPartRow {
   };
 }
 
-/** Length of (x, y). */
-export function norm(x: number, y: number): number {
-  return Math.sqrt(x * x + y * y);
-}
-
-/** A point of the plane. */
-export type Point = readonly [number, number];
-
 /** Goals of the environments after ProMP: the corners of a square. */
 export function corners(half: number): readonly Point[] {
   return [[-half, -half], [half, -half], [-half, half], [half, half]];
-}
-
-/**
- * How tasks get their modes: drawn uniformly, or in turn by the task's index (task m of an
- * iteration has mode m modulo the number of modes).
- */
-export type ModeOrder = "uniform" | "in turn";
-
-/**
- * The mode of a task: the one asked for, or by `order`. Draws the same numbers in either case,
- * so that what is drawn next does not depend on the restriction.
- */
-export function chooseMode(
-  random: KeyedRandom,
-  order: ModeOrder,
-  modes: number,
-  index: number,
-  asked: number | null,
-): number {
-  const drawn = order === "uniform" ? random.integer(modes) : index % modes;
-  return asked ?? drawn;
 }

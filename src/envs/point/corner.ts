@@ -12,13 +12,12 @@ import {
   envSpec,
   type TaskSampler,
 } from "../env.ts";
+import { chooseMode, norm } from "../tasks.ts";
 import {
-  chooseMode,
   corners,
   goalRewardPart,
   goalRows,
   MAX_STEPS,
-  norm,
   pointOptionRows,
   POSITION_ROWS,
   readPointOptions,

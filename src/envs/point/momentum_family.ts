@@ -19,14 +19,11 @@ import {
   type TaskSampler,
   type ValueRow,
 } from "../env.ts";
+import { chooseMode, type ModeOrder, norm, type Point } from "../tasks.ts";
 import {
-  chooseMode,
   goalRewardPart,
   goalRows,
   MAX_STEPS,
-  type ModeOrder,
-  norm,
-  type Point,
   pointOptionRows,
   type PointOptions,
   POSITION_ROWS,

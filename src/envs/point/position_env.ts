@@ -4,7 +4,8 @@
  */
 import type { KeyedRandom } from "../../util/prng.ts";
 import type { Env, EnvSpec, ValueRow } from "../env.ts";
-import { norm, type PointOptions, START_POSITION } from "./common.ts";
+import { norm } from "../tasks.ts";
+import { type PointOptions, START_POSITION } from "./common.ts";
 
 /** Largest move in one step, per coordinate. */
 export const MOVE_LIMIT = 0.2;

@@ -9,7 +9,6 @@
  * the goal in this step where the goal is nearer than the radius (2), else 0 (the original
  * returned nothing there).
  */
-import type { KeyedRandom } from "../../util/prng.ts";
 import {
   drawTasks,
   type EnvDefinition,
@@ -18,13 +17,12 @@ import {
   type TaskSampler,
   type ValueRow,
 } from "../env.ts";
+import { chooseMode, drawOnCircle, norm } from "../tasks.ts";
 import {
-  chooseMode,
   corners,
   goalRewardPart,
   goalRows,
   MAX_STEPS,
-  norm,
   pointOptionRows,
   POSITION_ROWS,
   readPointOptions,
@@ -73,20 +71,6 @@ class WallsEnv extends PositionEnv {
       return;
     }
   }
-}
-
-/** Uniform direction (two normal numbers, normalised) times `radius` to row[offset ..]. */
-function drawOnCircle(
-  random: KeyedRandom,
-  radius: number,
-  row: Float64Array,
-  offset: number,
-): void {
-  const x = random.normal();
-  const y = random.normal();
-  const length = norm(x, y);
-  row[offset] = radius * (x / length);
-  row[offset + 1] = radius * (y / length);
 }
 
 const sampleTask: TaskSampler = (random, index, asked, row) => {
