@@ -10,6 +10,7 @@ import type { MetaAlgorithm } from "./types.ts";
 export function envOptions(config: RunConfig, env: EnvSpec): Record<string, unknown> {
   const given: Readonly<Record<string, unknown>> = {
     reward_type: config.rewardType,
+    sparse_reward_radius: config.sparseRewardRadius,
     observe_all_velocities: config.observeAllVelocities,
     compat: config.compat,
   };
