@@ -26,6 +26,7 @@ import {
 
 /** Sizes and constants that stay the same for the life of an objective. */
 export interface MetaObjectiveSpec {
+  /** The policy that is trained. */
   readonly policy: PolicySpec;
   /** `null`: ProMP, nothing is modulated. */
   readonly encoder: EncoderSpec | null;
@@ -33,6 +34,7 @@ export interface MetaObjectiveSpec {
   readonly tasks: number;
   /** K, at least 1 */
   readonly innerSteps: number;
+  /** Step size of the inner steps. */
   readonly innerLr: number;
   /** Floor of log_std, at step 0 only. */
   readonly minLogStd: number;
@@ -42,6 +44,7 @@ export interface MetaObjectiveSpec {
   readonly sampleCapacity: number;
   /** Sequences per task and steps per sequence of the encoder's input. */
   readonly slots: number;
+  /** Steps per sequence of the encoder's input. */
   readonly sequenceLength: number;
 }
 
@@ -55,6 +58,7 @@ export interface MetaCoefficients {
 
 /** Outer optimiser: Adam in TensorFlow's form, as the original's. */
 export interface OuterStep {
+  /** Step size. */
   readonly lr: number;
   /** Counts from 1 over the whole training. */
   readonly step: number;
@@ -81,12 +85,15 @@ export type HostNumbers = Float32Array | Float64Array;
 
 /** Values of the objective at the current parameters. */
 export interface MetaValues {
+  /** The meta-loss: outer surrogate plus KL penalty, mean over tasks. */
   readonly loss: number;
   /** [K][M] mean surrogate loss and mean KL of every inner step */
   readonly innerSurrogates: number[][];
+  /** [K][M] mean KL of every inner step */
   readonly innerKls: number[][];
   /** [M] */
   readonly outerSurrogates: number[];
+  /** [M] mean KL of the adapted policy to the one that sampled */
   readonly outerKls: number[];
 }
 
@@ -137,6 +144,7 @@ export class MetaObjective {
   #fixedLogStd: number | null = null;
   #commands: { key: string; evaluate: Command[]; differentiate: Command[] } | null = null;
 
+  /** Allocates everything on the device. @throws RangeError where sizes do not fit. */
   constructor(readonly device: Device, readonly spec: MetaObjectiveSpec) {
     const { policy, encoder, tasks, innerSteps, sampleCapacity } = spec;
     if (innerSteps < 1) {

@@ -12,10 +12,13 @@ export type ElementType = "f32" | "u32";
 
 /** Memory of one array on a device, row-major and dense. Owned by whoever created it. */
 export interface Tensor {
+  /** Name for error messages. */
   readonly label: string;
+  /** Extent of every axis. */
   readonly shape: readonly number[];
   /** Number of elements. */
   readonly size: number;
+  /** Element type. */
   readonly type: ElementType;
 }
 
@@ -24,6 +27,7 @@ export type HostArray = Float32Array | Float64Array | Uint32Array;
 
 /** A compute device. Not re-entrant: await one call before the next `submit` or `read`. */
 export interface Device {
+  /** Name of the backend. */
   readonly kind: DeviceKind;
   /** One line for people: backend, hardware, driver or SIMD level, threads. */
   readonly description: string;

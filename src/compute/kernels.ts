@@ -34,6 +34,7 @@ export interface SampleTensors {
 
 /** Which network and with what parameters, one set per task. */
 export interface PolicyArgs {
+  /** Sizes of the network. */
   readonly spec: PolicySpec;
   /** [M, P] */
   readonly params: Tensor;
@@ -43,11 +44,13 @@ export interface PolicyArgs {
 
 /** mean[s,:] = MLP(params[m], modulation[m])(obs[s,:]) for the task m of sample s. */
 export interface PolicyForward extends PolicyArgs {
+  /** Name of the kernel. */
   readonly kernel: "policy_forward";
   /** [S, O] */
   readonly obs: Tensor;
   /** [M+1] u32 */
   readonly offsets: Tensor;
+  /** Largest number of samples of any task (sizes the dispatch). */
   readonly maxSamplesPerTask: number;
   /** out [S, A] */
   readonly mean: Tensor;
@@ -60,9 +63,13 @@ export interface PolicyForward extends PolicyArgs {
  * The mean KL(old || current) is reported, it does not enter the gradient.
  */
 export interface SurrogateGradient extends PolicyArgs {
+  /** Name of the kernel. */
   readonly kernel: "surrogate_gradient";
+  /** What the surrogate is taken on. */
   readonly samples: SampleTensors;
+  /** Half width of the clip range; `null`: not clipped. */
   readonly clipEps: number | null;
+  /** Floor of log_std; `null`: none. */
   readonly minLogStd: number | null;
   /** out [M, P] d loss / d params */
   readonly gradParams: Tensor;
@@ -83,10 +90,15 @@ export interface SurrogateGradient extends PolicyArgs {
  * come from Pearlmutter's R-operator: forward and its tangent, then both backward passes.
  */
 export interface InnerStepPullback extends PolicyArgs {
+  /** Name of the kernel. */
   readonly kernel: "inner_step_pullback";
+  /** What the surrogate is taken on. */
   readonly samples: SampleTensors;
+  /** Floor of log_std; `null`: none. */
   readonly minLogStd: number | null;
+  /** Step size of the inner step. */
   readonly innerLr: number;
+  /** Weight of the mean KL. */
   readonly klScale: number;
   /** [M, P] */
   readonly adjointIn: Tensor;
@@ -98,6 +110,7 @@ export interface InnerStepPullback extends PolicyArgs {
 
 /** What both encoder kernels read. */
 export interface EncoderArgs {
+  /** Sizes of the network. */
   readonly spec: EncoderSpec;
   /** [Q] shared by all tasks */
   readonly params: Tensor;
@@ -111,6 +124,7 @@ export interface EncoderArgs {
 
 /** GRU (hard sigmoid gates, reset before the product), dense layers, pooling, modulation. */
 export interface EncoderForward extends EncoderArgs {
+  /** Name of the kernel. */
   readonly kernel: "encoder_forward";
   /** out [R, C] last GRU state */
   readonly lastState: Tensor;
@@ -122,9 +136,11 @@ export interface EncoderForward extends EncoderArgs {
 
 /** gradParams = scale * d(sum(modulation * gradModulation)) / d params; recomputes the forward. */
 export interface EncoderBackward extends EncoderArgs {
+  /** Name of the kernel. */
   readonly kernel: "encoder_backward";
   /** [M, D] */
   readonly gradModulation: Tensor;
+  /** Factor of the result. */
   readonly scale: number;
   /** out [Q] */
   readonly gradParams: Tensor;
@@ -132,6 +148,7 @@ export interface EncoderBackward extends EncoderArgs {
 
 /** out[m,:] = row for every m. */
 export interface BroadcastRow {
+  /** Name of the kernel. */
   readonly kernel: "broadcast_row";
   /** [P] */
   readonly row: Tensor;
@@ -141,19 +158,25 @@ export interface BroadcastRow {
 
 /** out = params - lr * grad; `out` may be `params`. */
 export interface SgdStep {
+  /** Name of the kernel. */
   readonly kernel: "sgd_step";
   /** [...] */
   readonly params: Tensor;
+  /** Of the shape of `params`. */
   readonly grad: Tensor;
+  /** Step size. */
   readonly lr: number;
+  /** out, of the shape of what it is made from */
   readonly out: Tensor;
 }
 
 /** out[p] = scale * sum_m rows[m,p], summed in the order of m. */
 export interface SumRows {
+  /** Name of the kernel. */
   readonly kernel: "sum_rows";
   /** [M, P] */
   readonly rows: Tensor;
+  /** Factor of the result. */
   readonly scale: number;
   /** out [P] */
   readonly out: Tensor;
@@ -161,7 +184,9 @@ export interface SumRows {
 
 /** tensor = 0 (f32). */
 export interface Clear {
+  /** Name of the kernel. */
   readonly kernel: "clear";
+  /** out, of the shape of what it is made from */
   readonly out: Tensor;
 }
 
@@ -170,6 +195,7 @@ export type AdamFlavour = "tensorflow" | "pytorch";
 
 /** One Adam step; UPDATES params, m and v in place. `step` counts from 1. */
 export interface Adam {
+  /** Name of the kernel. */
   readonly kernel: "adam";
   /** [P], in and out */
   readonly params: Tensor;
@@ -179,11 +205,17 @@ export interface Adam {
   readonly m: Tensor;
   /** [P] second moment, in and out */
   readonly v: Tensor;
+  /** Step size. */
   readonly lr: number;
+  /** Decay of the first moment. */
   readonly beta1: number;
+  /** Decay of the second moment. */
   readonly beta2: number;
+  /** Keeps the quotient finite. */
   readonly epsilon: number;
+  /** Number of this step, from 1. */
   readonly step: number;
+  /** Where epsilon stands. */
   readonly flavour: AdamFlavour;
 }
 

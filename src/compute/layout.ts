@@ -22,10 +22,13 @@ export interface FilmSpec {
 
 /** Gaussian policy: MLP to the mean, one log standard deviation per action dimension. */
 export interface PolicySpec {
+  /** O */
   readonly obsDim: number;
+  /** A */
   readonly actDim: number;
   /** Widths of the hidden layers, 0 to 4 of them (none: a linear policy). */
   readonly hiddenSizes: readonly number[];
+  /** Nonlinearity of the hidden layers. */
   readonly activation: Activation;
   /** `null`: the policy is never modulated. */
   readonly film: FilmSpec | null;
@@ -35,8 +38,11 @@ export interface PolicySpec {
 export interface EncoderSpec {
   /** Observation, action and reward of one step: O + A + 1. */
   readonly inputDim: number;
+  /** C */
   readonly cellSize: number;
+  /** Two dense layers between GRU and pooling. */
   readonly mlpAfterGru: boolean;
+  /** Two dense layers between pooling and modulation. */
   readonly mlpAfterPool: boolean;
   /** Size of the modulation vector, D. */
   readonly outputDim: number;
@@ -44,15 +50,19 @@ export interface EncoderSpec {
 
 /** One named tensor inside of a flat parameter vector. */
 export interface LayoutEntry {
+  /** Name within the network, e.g. `W0`. */
   readonly name: string;
+  /** Extent of every axis. */
   readonly shape: readonly number[];
   /** Index of the first element. */
   readonly offset: number;
+  /** Number of elements. */
   readonly size: number;
 }
 
 /** Table of all tensors of a network, in the order in which they lie in memory, gap-free. */
 export interface Layout {
+  /** In the order of memory. */
   readonly entries: readonly LayoutEntry[];
   /** Number of parameters. */
   readonly size: number;

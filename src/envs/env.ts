@@ -12,18 +12,23 @@ import { type KeyedRandom, Purpose } from "../util/prng.ts";
 export interface ValueRow {
   /** Short name, e.g. `x`. */
   readonly name: string;
+  /** One clause for people. */
   readonly meaning: string;
   /** SI unit, or `1`. */
   readonly unit: string;
   /** Least and largest value; -Infinity, Infinity where unbounded. */
   readonly low: number;
+  /** Largest value. */
   readonly high: number;
 }
 
 /** One summand of the reward. */
 export interface RewardPartRow {
+  /** Name for files and messages. */
   readonly name: string;
+  /** One clause for people. */
   readonly meaning: string;
+  /** SI unit, or `1`. */
   readonly unit: string;
 }
 
@@ -44,6 +49,7 @@ export type OptionRow =
 
 /** What {@link envSpec} is given: the tables of an environment. */
 export interface EnvTables {
+  /** Name for files and messages. */
   readonly name: string;
   /** Raised whenever results change; stored with every run. */
   readonly version: number;
@@ -55,18 +61,23 @@ export interface EnvTables {
   readonly action: readonly ValueRow[];
   /** The reward is the sum of its parts. */
   readonly rewardParts: readonly RewardPartRow[];
+  /** What makes one task, index = index in a task's row. */
   readonly task: readonly ValueRow[];
   /** Number of modes of the task distribution, 0 where it has none. */
   readonly modes: number;
   /** Length of an episode where the user gives none. */
   readonly maxSteps: number;
+  /** What a user may set. */
   readonly options: readonly OptionRow[];
 }
 
 /** Tables of an environment and the sizes that follow from them. */
 export interface EnvSpec extends EnvTables {
+  /** O */
   readonly obsDim: number;
+  /** A */
   readonly actDim: number;
+  /** D */
   readonly taskDim: number;
   /** [A] */
   readonly actionLow: Float64Array;
@@ -90,6 +101,7 @@ export function envSpec(tables: EnvTables): EnvSpec {
 export interface TaskBatch {
   /** M */
   readonly count: number;
+  /** D */
   readonly taskDim: number;
   /** [M, D] */
   readonly rows: Float64Array;
@@ -102,6 +114,7 @@ export interface TaskBatch {
  * Where an episode is cut for its length is the sampler's business, not the environment's.
  */
 export interface Env {
+  /** Tables and sizes. */
   readonly spec: EnvSpec;
   /** [O] observation after the last `reset` or `step` */
   readonly obs: Float64Array;
@@ -133,6 +146,7 @@ export type TaskSampler = (
 
 /** An environment with its options set. */
 export interface EnvFactory {
+  /** Tables and sizes. */
   readonly spec: EnvSpec;
   /**
    * Tasks 0 .. count-1 of an iteration. Task m depends on (seed, iteration, m, mode) only.

@@ -19,12 +19,15 @@ export interface Samples {
   readonly offsets: ArrayLike<number>;
   /** E */
   readonly rollouts: number;
+  /** O */
   readonly obsDim: number;
 }
 
 /** Fits and predicts in one go. */
 export interface Baseline {
   /**
+   * Fits to the samples and predicts them.
+   *
    * @param returns [N] what to fit
    * @param out [N] prediction, overwritten
    */
@@ -33,6 +36,7 @@ export interface Baseline {
 
 /** Predicts 0. */
 export class ZeroBaseline implements Baseline {
+  /** out = 0 [N] */
   fitPredict(samples: Samples, _returns: Float64Array, out: Float64Array): void {
     out.fill(0, 0, samples.offsets[samples.rollouts]);
   }
@@ -71,7 +75,7 @@ export class LinearFeatureBaseline implements Baseline {
   /** [F, F] lower triangle */
   readonly #factor: Float64Array;
 
-  /** @param regCoeff r */
+  /** Baseline with r = `regCoeff`. */
   constructor(obsDim: number, regCoeff = 1e-5) {
     const size = featureCount(obsDim);
     this.#obsDim = obsDim;
@@ -83,7 +87,7 @@ export class LinearFeatureBaseline implements Baseline {
     this.#factor = new Float64Array(size * size);
   }
 
-  /** @throws RunError `baseline-singular` where the equations can't be solved. */
+  /** Solves and predicts. @throws RunError `baseline-singular` where the equations can't be solved. */
   fitPredict(samples: Samples, returns: Float64Array, out: Float64Array): void {
     if (samples.obsDim !== this.#obsDim) {
       throw new RangeError(

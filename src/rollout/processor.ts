@@ -11,8 +11,11 @@ import { nonFiniteCount, sampleCount, type TrajectoryBatch } from "./trajectory_
 
 /** How advantages are made. */
 export interface ProcessOptions {
+  /** Per step, 0 to 1. */
   readonly discount: number;
+  /** Lambda of the GAE, 0 to 1. */
   readonly gaeLambda: number;
+  /** Predictor of the return. */
   readonly baseline: BaselineName;
   /** Zero mean, unit standard deviation per task. */
   readonly normalizeAdv: boolean;
@@ -28,9 +31,12 @@ export class SampleProcessor {
   readonly #baseline: Baseline;
   /** [capacity] each, of the batch processed last */
   readonly returns: Float64Array;
+  /** [capacity] predicted returns */
   readonly baselines: Float64Array;
+  /** [capacity] as the options have them */
   readonly advantages: Float64Array;
 
+  /** @param capacity most samples of one batch */
   constructor(capacity: number, obsDim: number, options: ProcessOptions) {
     this.#options = options;
     this.#baseline = createBaseline(options.baseline, obsDim, options.regCoeff);
@@ -88,7 +94,9 @@ export interface ProcessedPaths {
   readonly baselines: Float64Array;
   /** [N] */
   readonly advantages: Float64Array;
+  /** Mean undiscounted return of a path. */
   readonly averageReturn: number;
+  /** Mean discounted return. */
   readonly averageDiscountedReturn: number;
 }
 
@@ -120,10 +128,13 @@ export function processPaths(paths: readonly Path[], options: ProcessOptions): P
 export interface PathStatistics {
   /** Mean undiscounted return. */
   readonly averageReturn: number;
+  /** Mean discounted return. */
   readonly averageDiscountedReturn: number;
   /** Population standard deviation of the undiscounted return. */
   readonly stdReturn: number;
+  /** Largest undiscounted return. */
   readonly maxReturn: number;
+  /** Smallest undiscounted return. */
   readonly minReturn: number;
   /** Rollouts counted: those with at least one step. */
   readonly numTrajs: number;

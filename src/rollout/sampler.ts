@@ -24,6 +24,7 @@ export interface RolloutPolicy {
 
 /** What to sample. */
 export interface SampleJob {
+  /** Number of the iteration; part of the random key. */
   readonly iteration: number;
   /** Index of the task in its iteration. */
   readonly task: number;
@@ -31,6 +32,7 @@ export interface SampleJob {
   readonly round: number;
   /** [D] the task */
   readonly taskRow: ArrayLike<number>;
+  /** Gives the mean actions. */
   readonly policy: RolloutPolicy;
   /** [A] log standard deviation of the noise */
   readonly logStd: ArrayLike<number>;
@@ -51,7 +53,7 @@ export class Sampler {
   /** [A] in actuator units */
   readonly #control: Float64Array;
 
-  /** @param envs E instances of one environment (the caller keeps and closes them) */
+  /** A sampler of `envs`, E instances of one environment (the caller keeps and closes them) */
   constructor(envs: readonly Env[], seed: number) {
     this.#envs = envs;
     this.#random = new KeyedRandom(seed);

@@ -17,13 +17,17 @@ export interface BatchSizes {
   readonly rollouts: number;
   /** T */
   readonly maxSteps: number;
+  /** O */
   readonly obsDim: number;
+  /** A */
   readonly actDim: number;
+  /** R */
   readonly rewardParts: number;
 }
 
 /** Data of one task and round; arrays over N have room for E * T rows. */
 export interface TrajectoryBatch {
+  /** What it was allocated for. */
   readonly sizes: BatchSizes;
   /** Everything below; hand it and the sizes to {@link viewTrajectoryBatch} elsewhere. */
   readonly buffer: SharedArrayBuffer;

@@ -12,7 +12,9 @@ export type MetaAlgorithm = "promp" | "mmaml";
 
 /** One training run. */
 export interface TrainRequest {
+  /** What to train. */
   readonly algorithm: MetaAlgorithm;
+  /** How to train it. */
   readonly config: RunConfig;
   /** Where rows and checkpoints go. */
   readonly writer: RunWriter;
@@ -44,6 +46,7 @@ export interface IterationReport {
 export interface TrainObserver {
   /** What is being done now, within an iteration: `sampling`, `outer step 2 of 5`. */
   onPhase?(phase: string): void;
+  /** An iteration is done and logged. */
   onIteration(report: IterationReport): void;
   /** A line that the user should read: which device was taken and why, a worker that died. */
   onNotice(line: string): void;
@@ -51,11 +54,13 @@ export interface TrainObserver {
 
 /** How a run ended. */
 export interface TrainSummary {
+  /** Whether all iterations were done. */
   readonly status: "finished" | "stopped";
   /** Iterations done, those before a resume included. */
   readonly iteration: number;
   /** Of this call alone, as are `seconds`. */
   readonly environmentSteps: number;
+  /** Wall time of this call. */
   readonly seconds: number;
   /** Average returns of the last iteration, steps 0 .. K; `null` where this call did none. */
   readonly returns: readonly number[] | null;

@@ -7,8 +7,9 @@
 
 /** The user's mistake: bad option, config, file. Message: what, where, what to do. */
 export class UserError extends Error {
+  /** Name of the class. */
   override name = "UserError";
-  /** @param code stable identifier, e.g. `config-unknown-key`. */
+  /** An error with a stable `code`, e.g. `config-unknown-key`. */
   constructor(readonly code: string, message: string, options?: ErrorOptions) {
     super(message, options);
   }
@@ -16,8 +17,9 @@ export class UserError extends Error {
 
 /** A failure while working: a write error, a lost device, a value that is not finite. */
 export class RunError extends Error {
+  /** Name of the class. */
   override name = "RunError";
-  /** @param code stable identifier, e.g. `device-lost`. */
+  /** An error with a stable `code`, e.g. `device-lost`. */
   constructor(readonly code: string, message: string, options?: ErrorOptions) {
     super(message, options);
   }

@@ -36,6 +36,7 @@ function run(command: Command): void {
 
 /** Float64 device on the calling thread; see the module's header. */
 export class ReferenceDevice implements Device {
+  /** Name of the backend. */
   readonly kind = "reference";
   readonly description = "reference: float64 TypeScript, 1 thread";
 
