@@ -36,7 +36,7 @@ export class SampleProcessor {
   /** [capacity] as the options have them */
   readonly advantages: Float64Array;
 
-  /** @param capacity most samples of one batch */
+  /** A processor of batches with at most `capacity` samples. */
   constructor(capacity: number, obsDim: number, options: ProcessOptions) {
     this.#options = options;
     this.#baseline = createBaseline(options.baseline, obsDim, options.regCoeff);
