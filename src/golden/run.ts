@@ -8,6 +8,7 @@ import { checkDistributions } from "./distributions.ts";
 import { checkEncoderCase } from "./encoder.ts";
 import type { Fixture, FixtureKind } from "./fixture.ts";
 import { checkMetaCase } from "./meta.ts";
+import { checkPhysics } from "./physics.ts";
 
 /** Outcome of one fixture on one backend. */
 export interface GoldenRow {
@@ -37,6 +38,7 @@ const DEVICE_CHECKS: Partial<Record<FixtureKind, Check>> = {
 
 /** Checks of code that always runs on the host in float64. */
 const HOST_CHECKS: Partial<Record<FixtureKind, HostCheck>> = {
+  physics: checkPhysics,
   point_env: checkPointCase,
   sample_processing: checkProcessingCase,
 };
@@ -44,7 +46,6 @@ const HOST_CHECKS: Partial<Record<FixtureKind, HostCheck>> = {
 /** Kinds whose implementation is not part of this version. */
 const NOT_YET: Partial<Record<FixtureKind, string>> = {
   famle: "this version has no FAMLE",
-  physics: "this version has no MuJoCo environments",
 };
 
 /** The fixture's cases, or its whole content where there is only one. */
