@@ -322,6 +322,12 @@ export class PolicyTile {
     return { size, bias, cross };
   }
 
+  /** WGSL of the thread's sum for output `j`. */
+  #rowSum(slot: number, layer: PackedLayer): string {
+    const { workgroupSize } = this.profile;
+    return `rowSums[${slot}u${layer.columns > workgroupSize ? ` + j / ${workgroupSize}u` : ""}]`;
+  }
+
   /**
    * From the last layer's deltas (in its value rows; with a tangent, epsilon in its tangent rows)
    * back to the first layer, adding up the gradient. Hidden rows are overwritten by their deltas:
@@ -339,19 +345,17 @@ export class PolicyTile {
       gradient.add(at);
       w.line(`// bias${rows.cross >= 0 ? " and modulation" : ""} of layer ${at}`);
       w.spread("j", layer.columns, threads, () => {
-        const sum = (row: number) =>
-          range(width).map((group) => tile.at(`${row}u + j`, `${group}u`)).join(" + ");
         const bias = this.hasTangent ? rows.tangent : rows.value;
-        w.line(
-          `rowSums[${slots.bias[at]}u + j / ${threads}u] += dot(vec4f(1.0), ${sum(bias)});`,
-        );
-        if (rows.cross >= 0) {
-          const dots = range(width).map((group) =>
-            `dot(${tile.at(`${rows.value}u + j`, `${group}u`)}, ` +
-            `${tile.at(`${rows.cross}u + j`, `${group}u`)})`
-          );
-          w.line(`rowSums[${slots.cross[at]}u + j / ${threads}u] += ${dots.join(" + ")};`);
-        }
+        w.line("var biasSum = vec4f();", ...(rows.cross >= 0 ? ["var crossSum = 0.0;"] : []));
+        const groups = { variable: "group", from: "0u", to: `${width}u`, passes: width };
+        w.loop(groups, () => {
+          const place = (row: number) => tile.at(`${row}u + j`, "group");
+          w.line(`biasSum += ${place(bias)};`);
+          if (rows.cross < 0) return;
+          w.line(`crossSum += dot(${place(rows.value)}, ${place(rows.cross)});`);
+        });
+        w.line(`${this.#rowSum(slots.bias[at], layer)} += dot(biasSum, vec4f(1.0));`);
+        if (rows.cross >= 0) w.line(`${this.#rowSum(slots.cross[at], layer)} += crossSum;`);
       });
       tile.barrier();
       if (at === 0) break;
@@ -399,9 +403,9 @@ export class PolicyTile {
       w.line(`gradients[gradientBase + (${index}) / 4u][(${index}) % 4u] = ${value};`);
     packed.layers.forEach((layer, at) => {
       w.spread("j", layer.columns, threads, () => {
-        store(`${layer.bias}u + j`, `rowSums[${slots.bias[at]}u + j / ${threads}u]`);
+        store(`${layer.bias}u + j`, this.#rowSum(slots.bias[at], layer));
         if (slots.cross[at] >= 0) {
-          store(`${layer.cross}u + j`, `rowSums[${slots.cross[at]}u + j / ${threads}u]`);
+          store(`${layer.cross}u + j`, this.#rowSum(slots.cross[at], layer));
         }
       });
     });

@@ -21,7 +21,9 @@ export interface TileProfile {
   readonly cost: { readonly weight: number; readonly tile: number; readonly multiplyAdd: number };
   /** Most vec4 sums that one thread holds in a product. */
   readonly maxSums: number;
-  /** Most vec4 multiply-adds in one unrolled loop body. */
+  /** Loops are unrolled until a body has this cost, */
+  readonly bodyCost: number;
+  /** but to no more vec4 multiply-adds than this. */
   readonly maxUnrolled: number;
   /** Most gradient entries of one thread in named variables; above, an indexed array. */
   readonly maxRegisterGradients: number;
@@ -39,6 +41,7 @@ export const SOFTWARE_PROFILE: TileProfile = {
   weightSource: "uniform",
   cost: { weight: 10, tile: 12, multiplyAdd: 0.6 },
   maxSums: 32,
+  bodyCost: 50,
   maxUnrolled: 128,
   maxRegisterGradients: 0,
   maxPrivateGradients: 4096,
@@ -53,6 +56,7 @@ export const GPU_PROFILE: TileProfile = {
   weightSource: "storage",
   cost: { weight: 4, tile: 4, multiplyAdd: 2 },
   maxSums: 16,
+  bodyCost: 50,
   maxUnrolled: 128,
   maxRegisterGradients: 160,
   maxPrivateGradients: 512,

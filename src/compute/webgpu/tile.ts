@@ -100,9 +100,25 @@ export class TileBuilder {
     return `tile[(${row}) * ${this.width}u + ${sample} / 4u][${sample} % 4u]`;
   }
 
+  /**
+   * Splits a block's number into a row and a column of blocks: [row, column] as WGSL.
+   * @param columns blocks side by side
+   */
+  split(columns: number, rows: number): [string, string] {
+    if (columns === 1) return ["block", "0u"];
+    return rows === 1 ? ["0u", "block"] : [`(block / ${columns}u)`, `(block % ${columns}u)`];
+  }
+
   /** All threads wait until the tile is written. */
   barrier(): void {
     this.writer.line("workgroupBarrier();");
+  }
+
+  /** Loop steps to unroll: the fewest that make a body worth the loop's own cost. */
+  unroll(steps: readonly number[], costPerStep: number, unrolledPerStep: number): number {
+    const { bodyCost, maxUnrolled } = this.profile;
+    const allowed = steps.filter((count) => count * unrolledPerStep <= maxUnrolled);
+    return allowed.find((count) => count * costPerStep >= bodyCost) ?? allowed.at(-1) ?? steps[0];
   }
 
   #productBlock(product: Product): { outputs: number; groups: number; step: number } {
@@ -110,19 +126,22 @@ export class TileBuilder {
     const numWeights = Object.keys(product.weights).length;
     const numRows = Object.keys(product.rows).length;
     const numTerms = product.sums.reduce((count, sum) => count + sum.terms.length, 0);
+    const steps = product.transposed ? [4] : [1, 2, 4];
     let best = { outputs: 4, groups: 1, step: 4, cost: Infinity };
     for (const outputs of BLOCK_SIDES.filter((side) => product.outputs % side === 0)) {
       for (const groups of BLOCK_GROUPS.filter((count) => this.width % count === 0)) {
         const area = outputs * groups;
-        if (area > 4 && area * product.sums.length > maxSums) continue;
-        const steps = product.transposed ? [4] : [4, 2, 1];
-        const step = steps.find((count) => count * area * numTerms <= maxUnrolled);
-        if (area > 4 && step === undefined) continue;
+        const tooLarge = area * product.sums.length > maxSums ||
+          area * numTerms * steps[0] > maxUnrolled;
+        if (area > 4 && tooLarge) continue;
         const blocks = (product.outputs / outputs) * (this.width / groups);
         const perStep = numWeights * outputs / 4 * cost.weight + numRows * groups * cost.tile +
           numTerms * area * cost.multiplyAdd;
         const total = Math.ceil(blocks / this.threads) * perStep;
-        if (total < best.cost) best = { outputs, groups, step: step ?? steps.at(-1)!, cost: total };
+        if (total < best.cost) {
+          const step = this.unroll(steps, perStep, area * numTerms);
+          best = { outputs, groups, step, cost: total };
+        }
       }
     }
     return best;
@@ -142,9 +161,10 @@ export class TileBuilder {
     const variable = (sum: string, output: number, group: number) => `${sum}${output}_${group}`;
     w.line(`// ${product.comment}: ${block.outputs} outputs x ${block.groups * 4} samples a block`);
     w.spread("block", blocks, this.threads, () => {
+      const [groupBlock, outputBlock] = this.split(outputBlocks, width / block.groups);
       w.line(
-        `let output = (block % ${outputBlocks}u) * ${block.outputs}u;`,
-        `let group = (block / ${outputBlocks}u) * ${block.groups}u;`,
+        `let output = ${outputBlock} * ${block.outputs}u;`,
+        `let group = ${groupBlock} * ${block.groups}u;`,
       );
       for (const { name, bias } of sums) {
         if (bias !== undefined) {
@@ -185,7 +205,7 @@ export class TileBuilder {
           }
         }
       };
-      const step = transposed ? 4 : block.step;
+      const { step } = block;
       const passes = depth / step;
       w.loop({ variable: "k", from: "0u", to: `${depth}u`, step, passes }, () => {
         if (transposed) {
@@ -310,10 +330,13 @@ export class GradientBuilder {
     const { writer: w, width } = this.tile;
     const product = this.#products[index];
     const { blockRows, blockColumns, pairs } = product;
-    const step = [8, 4, 2, 1].find((count) =>
-      width % count === 0 &&
-      count * blockRows * blockColumns * pairs.length <= this.tile.profile.maxUnrolled
-    ) ?? 1;
+    const { cost } = this.tile.profile;
+    const area = blockRows * blockColumns * pairs.length;
+    const step = this.tile.unroll(
+      [1, 2, 4, 8].filter((count) => width % count === 0),
+      pairs.length * (blockRows + blockColumns) * cost.tile + area * cost.multiplyAdd,
+      area,
+    );
     w.line(`// ${product.comment}: ${blockRows} x ${blockColumns} a block`);
     const sums = (body: (name: string, i: number, j: number) => void) => {
       for (let i = 0; i < blockRows; i++) {
@@ -368,10 +391,8 @@ export class GradientBuilder {
     const columnBlocks = columns / blockColumns;
     const perBlock = blockRows * blockColumns / 4;
     const body = (sumAt: (offset: number) => string) => {
-      w.line(
-        `let i = (block / ${columnBlocks}u) * ${blockRows}u;`,
-        `let j = (block % ${columnBlocks}u) * ${blockColumns}u;`,
-      );
+      const [row, column] = this.tile.split(columnBlocks, blocks / columnBlocks);
+      w.line(`let i = ${row} * ${blockRows}u;`, `let j = ${column} * ${blockColumns}u;`);
       before?.();
       for (let i = 0; i < blockRows; i++) {
         for (let j4 = 0; j4 < blockColumns / 4; j4++) {
@@ -383,8 +404,8 @@ export class GradientBuilder {
     };
     if (this.#store !== "registers") {
       w.spread("block", blocks, threads, () => {
-        const base = `${first}u + (block / ${threads}u) * ${perBlock}u`;
-        body((offset) => `gradient[${base} + ${offset}u]`);
+        const pass = blocks > threads ? ` + (block / ${threads}u) * ${perBlock}u` : "";
+        body((offset) => `gradient[${first + offset}u${pass}]`);
       });
       return;
     }
