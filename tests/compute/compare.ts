@@ -610,6 +610,11 @@ export function edgeCases(): KernelCase[] {
       counts: [40, 0, 7],
       modulated: true,
     }),
+    ...policyCases({
+      spec: { ...POINT, hiddenSizes: [8] },
+      counts: [2500, 1024, 1025],
+      modulated: true,
+    }),
     ...encoderCases({ spec: encoder, slots: 20, steps: 50, paths: [20, 13] }),
     ...encoderCases({
       spec: { ...encoder, inputDim: 1, cellSize: 1, outputDim: 1 },

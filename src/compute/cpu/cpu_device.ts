@@ -9,7 +9,14 @@ import type { Device, ElementType, HostArray, Tensor } from "../device.ts";
 import type { Command } from "../kernels.ts";
 import { CpuMemory } from "./cpu_memory.ts";
 import type { WorkerReply, WorkerRequest } from "./cpu_worker.ts";
-import { jobFailed, type PassFailure, RECORD_WORDS, writeHeader, writeRecord } from "./job.ts";
+import {
+  abortJob,
+  jobFailed,
+  type PassFailure,
+  RECORD_WORDS,
+  writeHeader,
+  writeRecord,
+} from "./job.ts";
 import { type KernelModule, kernelModule, type SimdLevel } from "./kernel_module.ts";
 import { ARGS_BYTES, describePlan, type Pass, type Plan } from "./plan.ts";
 import { cpuWorkerUrl } from "./worker_url.ts";
@@ -45,6 +52,7 @@ interface RunningJob {
 
 /** SIMD WASM on several threads; see the module's header. */
 export class CpuDevice implements Device {
+  /** Name of the backend. */
   readonly kind = "cpu";
   readonly description: string;
   /** Threads that compute. */
@@ -162,6 +170,7 @@ export class CpuDevice implements Device {
 
   close(): Promise<void> {
     this.#closed = true;
+    if (this.#job !== null) abortJob(new Int32Array(this.#memory.memory.buffer));
     for (const worker of this.#workers) worker.terminate();
     this.#workers.length = 0;
     this.#fail(new RunError("device-closed", "The cpu device was closed while commands ran"));

@@ -57,6 +57,22 @@ export function writeHeader(words: Int32Array, job: JobHeader): void {
   words[FAILED] = 0;
 }
 
+/**
+ * Makes all threads leave the job after the item that they are at. Must come before a worker is
+ * terminated: one that sleeps in `Atomics.wait` can't be, and would keep the process alive.
+ */
+export function abortJob(words: Int32Array): void {
+  Atomics.store(words, FAILED, 1);
+  for (let p = 0; p < words[PASSES]; p++) wakeAll(words, words[RECORDS] / 4 + p * RECORD_WORDS);
+}
+
+/** Wakes everyone who waits for the pass; `FAILED` has been set. */
+function wakeAll(words: Int32Array, record: number): void {
+  // a value that no sleeper expects, so that none misses the wake-up
+  Atomics.add(words, record + DONE, 1 << 30);
+  Atomics.notify(words, record + DONE);
+}
+
 /** Whether a thread of the last job has failed. */
 export function jobFailed(words: Int32Array): boolean {
   return Atomics.load(words, FAILED) !== 0;
@@ -119,9 +135,7 @@ export function runJob(
     } catch (error) {
       failure = { pass: p, reason: error instanceof Error ? error.message : String(error) };
       Atomics.store(words, FAILED, 1);
-      // a value that no sleeper expects, so that none misses the wake-up
-      Atomics.add(words, at + DONE, 1 << 30);
-      Atomics.notify(words, at + DONE);
+      wakeAll(words, at);
       break;
     }
     if (mine > 0 && Atomics.add(words, at + DONE, mine) + mine === items) {
