@@ -136,7 +136,14 @@ export function planInnerStepPullback(
     `unpack pullback ${key} ${film}`,
     () => unpackKernel(packed, { modulated, mode: "pullback", gradModulation: film }),
   );
-  const cut = chunksOf(kernel, policy.tileSize, tasks, samples.maxSamplesPerTask, context);
+  const cut = chunksOf(
+    kernel,
+    policy.tileSize,
+    tasks,
+    samples.maxSamplesPerTask,
+    context,
+    packed.gradSize,
+  );
   const packedRows = context.scratch("packed", tasks * packed.size * 2);
   const parts = context.scratch("gradients", tasks * cut.chunks * packed.gradSize);
   const { rows, dispatches } = reduceDispatch(

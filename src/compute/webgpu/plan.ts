@@ -1,6 +1,8 @@
 /** From a command to its launches. */
 import type { Command } from "../kernels.ts";
 import { planAdam, planBroadcastRow, planClear, planSgdStep, planSumRows } from "./elementwise.ts";
+import { planEncoderBackward } from "./encoder_backward.ts";
+import { planEncoderForward } from "./encoder_forward.ts";
 import { planInnerStepPullback } from "./inner_step_pullback.ts";
 import type { Dispatch, PlanContext } from "./kernel.ts";
 import { planPolicyForward } from "./policy_forward.ts";
@@ -15,6 +17,10 @@ export function plan(command: Command, context: PlanContext): Dispatch[] {
       return planSurrogateGradient(command, context);
     case "inner_step_pullback":
       return planInnerStepPullback(command, context);
+    case "encoder_forward":
+      return planEncoderForward(command, context);
+    case "encoder_backward":
+      return planEncoderBackward(command, context);
     case "broadcast_row":
       return planBroadcastRow(command, context);
     case "sgd_step":
@@ -25,7 +31,5 @@ export function plan(command: Command, context: PlanContext): Dispatch[] {
       return planClear(command, context);
     case "adam":
       return planAdam(command, context);
-    default:
-      throw new Error();
   }
 }

@@ -496,20 +496,26 @@ export function reduceRowsKernel(): Kernel {
   });
 }
 
-/** Into how many chunks of how many tiles each task is cut. */
+/** Memory that the chunks' gradient rows may take before chunks are made larger. */
+export const MAX_GRADIENT_BYTES = 2 ** 25;
+
+/**
+ * Into how many chunks of how many tiles each task is cut.
+ * @param gradFloats floats of a chunk's gradient row
+ */
 export function chunksOf(
   kernel: Kernel,
   tileSize: number,
   tasks: number,
   maxSamples: number,
   { profile, limits }: PlanContext,
+  gradFloats = 0,
 ): { chunks: number; tilesPerChunk: number } {
   const tiles = Math.max(1, Math.ceil(maxSamples / tileSize));
-  const wanted = Math.ceil(profile.targetWorkgroups / Math.max(1, tasks));
-  const tilesPerChunk = Math.min(
-    Math.ceil(tiles / wanted),
-    unitsPerInvocation(kernel, limits),
-  );
+  const busy = Math.ceil(profile.targetWorkgroups / Math.max(1, tasks));
+  const affordable = Math.floor(MAX_GRADIENT_BYTES / Math.max(1, tasks * gradFloats * 4));
+  const wanted = Math.max(1, Math.min(busy, affordable));
+  const tilesPerChunk = Math.min(Math.ceil(tiles / wanted), unitsPerInvocation(kernel, limits));
   return { chunks: Math.ceil(tiles / tilesPerChunk), tilesPerChunk };
 }
 

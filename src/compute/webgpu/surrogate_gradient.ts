@@ -189,7 +189,14 @@ export function planSurrogateGradient(
     `unpack gradient ${key} ${film}`,
     () => unpackKernel(packed, { modulated, mode: "gradient", gradModulation: film }),
   );
-  const cut = chunksOf(kernel, policy.tileSize, tasks, samples.maxSamplesPerTask, context);
+  const cut = chunksOf(
+    kernel,
+    policy.tileSize,
+    tasks,
+    samples.maxSamplesPerTask,
+    context,
+    packed.gradSize,
+  );
   const packedRows = context.scratch("packed", tasks * packed.size);
   const parts = context.scratch("gradients", tasks * cut.chunks * packed.gradSize);
   const { rows, dispatches } = reduceDispatch(
