@@ -28,6 +28,94 @@ const LOADERS: ReadonlyMap<string, Loader> = new Map<string, Loader>([
   ],
   ["MetaPointEnvCorner", async () => (await import("./point/corner.ts")).corner],
   ["MetaPointEnvWalls", async () => (await import("./point/walls.ts")).walls],
+  [
+    "AntRandGoalModeEnv",
+    async () => (await import("./mujoco/ant_rand_goal_mode.ts")).antRandGoalMode,
+  ],
+  [
+    "AntRandGoalMode1ModeEnv",
+    async () => (await import("./mujoco/ant_rand_goal_mode_1_mode.ts")).antRandGoalMode1Mode,
+  ],
+  [
+    "AntRandGoalMode2ModesEnv",
+    async () => (await import("./mujoco/ant_rand_goal_mode_2_modes.ts")).antRandGoalMode2Modes,
+  ],
+  [
+    "AntRandGoalMode6ModesEnv",
+    async () => (await import("./mujoco/ant_rand_goal_mode_6_modes.ts")).antRandGoalMode6Modes,
+  ],
+  ["AntRandGoalEnv", async () => (await import("./mujoco/ant_rand_goal.ts")).antRandGoal],
+  ["AntRandDirecEnv", async () => (await import("./mujoco/ant_rand_direc.ts")).antRandDirec],
+  ["AntRandDirec2DEnv", async () => (await import("./mujoco/ant_rand_direc_2d.ts")).antRandDirec2D],
+  ["Reacher3LinkEnv", async () => (await import("./mujoco/reacher_3_link.ts")).reacher3Link],
+  [
+    "Reacher3Link1ModeEnv",
+    async () => (await import("./mujoco/reacher_3_link_1_mode.ts")).reacher3Link1Mode,
+  ],
+  [
+    "Reacher3Link2ModeEnv",
+    async () => (await import("./mujoco/reacher_3_link_2_mode.ts")).reacher3Link2Mode,
+  ],
+  [
+    "Reacher3Link6ModeEnv",
+    async () => (await import("./mujoco/reacher_3_link_6_mode.ts")).reacher3Link6Mode,
+  ],
+  ["ReacherEnv", async () => (await import("./mujoco/reacher.ts")).reacher],
+  ["Reacher2ModeEnv", async () => (await import("./mujoco/reacher_2_mode.ts")).reacher2Mode],
+  ["Reacher6ModeEnv", async () => (await import("./mujoco/reacher_6_mode.ts")).reacher6Mode],
+  [
+    "HalfCheetahRandDirecEnv",
+    async () => (await import("./mujoco/half_cheetah_rand_direc.ts")).halfCheetahRandDirec,
+  ],
+  [
+    "HalfCheetahRandVelEnv",
+    async () => (await import("./mujoco/half_cheetah_rand_vel.ts")).halfCheetahRandVel,
+  ],
+  [
+    "HalfCheetahTargetLocationEnv",
+    async () => (await import("./mujoco/half_cheetah_target_loc.ts")).halfCheetahTargetLocation,
+  ],
+  [
+    "HalfCheetahTargetSpeedEnv",
+    async () => (await import("./mujoco/half_cheetah_target_speed.ts")).halfCheetahTargetSpeed,
+  ],
+  [
+    "Walker2DRandDirecEnv",
+    async () => (await import("./mujoco/walker2d_rand_direc.ts")).walker2DRandDirec,
+  ],
+  [
+    "Walker2DRandVelEnv",
+    async () => (await import("./mujoco/walker2d_rand_vel.ts")).walker2DRandVel,
+  ],
+  [
+    "Walker2DTargetLocation",
+    async () => (await import("./mujoco/walker2d_target_location.ts")).walker2DTargetLocation,
+  ],
+  [
+    "Walker2DRandParamsEnv",
+    async () => (await import("./mujoco/walker2d_rand_params.ts")).walker2DRandParams,
+  ],
+  [
+    "HopperRandParamsEnv",
+    async () => (await import("./mujoco/hopper_rand_params.ts")).hopperRandParams,
+  ],
+  ["SwimmerRandVelEnv", async () => (await import("./mujoco/swimmer_rand_vel.ts")).swimmerRandVel],
+  [
+    "SwimmerReach2ModesEnv",
+    async () => (await import("./mujoco/swimmer_rand_goal_mode_2_modes.ts")).swimmerReach2Modes,
+  ],
+  [
+    "SwimmerReach4ModesEnv",
+    async () => (await import("./mujoco/swimmer_rand_goal_mode_4_modes.ts")).swimmerReach4Modes,
+  ],
+  [
+    "HumanoidRandDirecEnv",
+    async () => (await import("./mujoco/humanoid_rand_direc.ts")).humanoidRandDirec,
+  ],
+  [
+    "HumanoidRandDirec2DEnv",
+    async () => (await import("./mujoco/humanoid_rand_direc_2d.ts")).humanoidRandDirec2D,
+  ],
 ]);
 
 /** Other names that are accepted: a published one, and the ones that are easily written instead. */
@@ -36,6 +124,7 @@ const ALIASES: ReadonlyMap<string, string> = new Map([
   ["MetaPointEnvMomentumModes1Mode", "MetaPointEnvMomentum1Mode"],
   ["MetaPointEnvMomentumModes2Modes", "MetaPointEnvMomentum2Modes"],
   ["MetaPointEnvMomentumModes6Modes", "MetaPointEnvMomentum6Modes"],
+  ["AntRandGoalMode1ModesEnv", "AntRandGoalMode1ModeEnv"],
 ]);
 
 /** Names of all environments, aliases left out. */

@@ -7,6 +7,21 @@ import type { KeyedRandom } from "../util/prng.ts";
 /** A point of the plane. */
 export type Point = readonly [number, number];
 
+/** Corners of a regular hexagon, in the order of the published environments. */
+export function hexagon(radius: number): readonly Point[] {
+  const half = radius / 2;
+  /** sin 60 degrees times the radius */
+  const height = half * Math.sqrt(3);
+  return [
+    [radius, 0],
+    [half, height],
+    [-half, height],
+    [-half, -height],
+    [half, -height],
+    [-radius, 0],
+  ];
+}
+
 /** Length of (x, y). */
 export function norm(x: number, y: number): number {
   return Math.sqrt(x * x + y * y);
