@@ -351,7 +351,7 @@ export function innerStepPullbackCase(
     return {
       commands: [{
         ...{ kernel: "inner_step_pullback", spec, params, modulation, samples, minLogStd },
-        ...{ innerLr: 2, klScale: 0.7, adjointIn, adjointOut, gradModulation },
+        ...{ innerLr: 2, klScale: 5, adjointIn, adjointOut, gradModulation },
       }],
       outputs: [adjointOut, ...(gradModulation === null ? [] : [gradModulation])],
       tolerance: PULLBACK_TOLERANCE,
@@ -420,7 +420,8 @@ export function encoderBackwardCase(sizes: EncoderSizes): CaseBuilder {
     const args = encoderData(device, random, sizes);
     const shape = [sizes.paths.length, sizes.spec.outputDim];
     const gradModulation = filled(device, "gradModulation", shape, normals(random, 1));
-    const gradParams = filled(device, "gradParams", args.params.shape, normals(random, 1));
+    const { shape: layout } = args.params;
+    const gradParams = filled(device, "encoder gradParams", layout, normals(random, 1));
     return Promise.resolve({
       commands: [{ kernel: "encoder_backward", ...args, gradModulation, scale: 0.3, gradParams }],
       outputs: [gradParams],
@@ -531,19 +532,18 @@ function encoderName({ spec, slots, steps, paths }: EncoderSizes): string {
 /** All policy kernels on these sizes. */
 export function policyCases(sizes: PolicySizes, options: GradientOptions = {}): KernelCase[] {
   const name = policyName(sizes);
-  const clip = options.clipEps ?? null;
-  const floor = options.minLogStd ?? null;
-  const suffix = `${clip === null ? "" : `, clip ${clip}`}${floor === null ? "" : ", floor"}`;
+  const clip = (options.clipEps ?? null) === null ? "" : `, clip ${options.clipEps}`;
+  const floor = (options.minLogStd ?? null) === null ? "" : ", floor";
   return [
     { kernel: "policy_forward", name, build: policyForwardCase(sizes) },
     {
       kernel: "surrogate_gradient",
-      name: name + suffix,
+      name: name + clip + floor,
       build: surrogateGradientCase(sizes, options),
     },
     {
       kernel: "inner_step_pullback",
-      name: name + suffix,
+      name: name + floor,
       build: innerStepPullbackCase(sizes, options),
     },
   ];

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { CpuDevice } from "../../src/compute/cpu/cpu_device.ts";
 import { CpuInstance } from "../../src/compute/cpu/cpu_instance.ts";
 import type { SimdLevel } from "../../src/compute/cpu/kernel_module.ts";
-import type { Device, HostArray } from "../../src/compute/device.ts";
+import type { Device, HostArray, Tensor } from "../../src/compute/device.ts";
 import type { Command, PolicyForward } from "../../src/compute/kernels.ts";
 import { policyLayout, type PolicySpec } from "../../src/compute/layout.ts";
 import { ReferenceDevice } from "../../src/compute/reference/reference_device.ts";
@@ -16,6 +16,9 @@ import {
   assertKernel,
   edgeCases,
   elementwiseCases,
+  encoderBackwardCase,
+  encoderForwardCase,
+  innerStepPullbackCase,
   type KernelCase,
   policyCases,
   policyForwardCase,
@@ -113,6 +116,22 @@ Deno.test({
   },
 });
 
+/** Observations or sequences of a command, and how many of their numbers are the first task's. */
+function firstInput(command: Command): [Tensor, number] {
+  switch (command.kernel) {
+    case "encoder_forward":
+    case "encoder_backward":
+      return [command.sequences, command.sequences.size / command.numPaths.size];
+    case "surrogate_gradient":
+    case "inner_step_pullback":
+      return [command.samples.obs, command.samples.maxSamplesPerTask * command.spec.obsDim];
+    case "policy_forward":
+      return [command.obs, command.maxSamplesPerTask * command.spec.obsDim];
+    default:
+      throw new TypeError(`${command.kernel} has no such input`);
+  }
+}
+
 /** Work for some hundred milliseconds: one gradient, fifty times. */
 async function heavyCommands(device: Device): Promise<Command[]> {
   const sizes = { spec: SPEC, counts: Array<number>(8).fill(500), modulated: false };
@@ -168,6 +187,52 @@ Deno.test("CpuDevice keeps NaN visible", async () => {
         return built;
       });
       assert.ok(grad.data.some(Number.isNaN), name);
+    }
+  });
+});
+
+Deno.test("CpuDevice keeps a task's NaN out of other tasks and of later commands", async () => {
+  const policy = { spec: SPEC, counts: [64, 5], modulated: false };
+  const encoder = {
+    spec: { inputDim: 3, cellSize: 8, mlpAfterGru: true, mlpAfterPool: false, outputDim: 4 },
+    ...{ slots: 6, steps: 7, paths: [6, 6] },
+  };
+  const large = { ...encoder, spec: { ...encoder.spec, cellSize: 64 }, slots: 8, paths: [8] };
+  const builders = [
+    policyForwardCase(policy),
+    surrogateGradientCase(policy),
+    innerStepPullbackCase(policy),
+    encoderForwardCase(encoder),
+    encoderBackwardCase(encoder),
+  ];
+  await withDevice({ threads: 1 }, async (device) => {
+    for (const build of builders) {
+      const clean = await runCase(device, build);
+      for (const { label, data } of clean) assert.ok(data.every(Number.isFinite), label);
+      const dirty = await runCase(device, async (target, random) => {
+        const built = await build(target, random);
+        // the first task's whole input
+        const [input, size] = firstInput(built.commands[0]);
+        target.write(input, new Float32Array(size).fill(NaN));
+        return built;
+      });
+      for (const [i, { label, data }] of dirty.entries()) {
+        assert.ok(Number.isNaN(data[0]), label);
+        if (label === "encoder gradParams") continue; // one gradient of all tasks
+        const second = label === "mean" ? 64 * SPEC.actDim : data.length / 2;
+        assert.deepEqual(data.subarray(second), clean[i].data.subarray(second), label);
+      }
+      // scratch memory full of NaN changes nothing either
+      await runCase(device, async (target, random) => {
+        const built = await encoderBackwardCase(large)(target, random);
+        const [command] = built.commands;
+        assert.ok(command.kernel === "encoder_backward");
+        for (const input of [command.params, command.sequences]) {
+          target.write(input, new Float32Array(input.size).fill(NaN));
+        }
+        return built;
+      });
+      assert.deepEqual(await runCase(device, build), clean);
     }
   });
 });

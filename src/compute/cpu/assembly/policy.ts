@@ -195,8 +195,15 @@ export function packWeights(args: PolicyArgs, task: i32, table: usize, backward:
     const layer = layerAt(table, l);
     loadScale(args, layer);
     const source = params + layer.source * 4;
+    const bias = source + <usize>(layer.inputs * layer.outputs) * 4;
+    if (!backward && layer.gamma == 0 && layer.outputs == layer.outPad) {
+      // nothing to pad or to scale; few rows would not pay for a copy
+      layer.weights = source;
+      layer.bias = bias;
+      continue;
+    }
     packScaled(source, layer.weights, layer, layer.inputs);
-    packScaled(source + <usize>(layer.inputs * layer.outputs) * 4, layer.bias, layer, 1);
+    packScaled(bias, layer.bias, layer, 1);
     if (layer.beta != 0) {
       for (let o: i32 = 0; o < layer.outputs; o++) {
         const p = layer.bias + <usize>o * 4;

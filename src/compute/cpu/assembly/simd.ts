@@ -5,7 +5,7 @@
 // proposal). Nothing in this folder allocates or keeps state: all memory comes in by pointers.
 
 /** Samples that pass through the network together; all activations of a tile stay in cache. */
-export const TILE: i32 = 32;
+export const TILE: i32 = 64;
 
 @inline
 /** a * b + c */
