@@ -28,12 +28,12 @@ import {
 import { declareKl, forEachSample } from "./surrogate_gradient.ts";
 
 /** Kernel on packed rows and packed tangents; writes one gradient row per chunk. */
-export function innerStepPullbackKernel(policy: PolicyTile, modulated: boolean): Kernel {
+export function innerStepPullbackKernel(policy: PolicyTile): Kernel {
   const { spec } = policy.packed;
   const actions = { variable: "a", from: "0u", to: `${spec.actDim}u`, passes: spec.actDim };
   return buildKernel({
     name: "inner_step_pullback",
-    sizes: policySizes(spec, modulated),
+    sizes: policySizes(spec),
     header: [
       "R(gradient of the surrogate) in the direction of the tangents + klScale * gradient of the KL",
       "delta: d surrogate / d pre-activation; epsilon = R(delta) + klScale * dKL / d pre-activation",
@@ -123,14 +123,15 @@ export function planInnerStepPullback(
     profile,
     limits,
     tangent: true,
-    cross: film,
+    // also where this step has no modulation, as another step of the same policy will
+    cross: spec.film !== null,
     backward: true,
   });
   const key = JSON.stringify([spec, modulated]);
   const pack = context.kernel(`pack both ${key}`, () => packKernel(packed, modulated, true));
   const kernel = context.kernel(
-    `inner_step_pullback ${key} ${film}`,
-    () => innerStepPullbackKernel(policy, modulated),
+    `inner_step_pullback ${JSON.stringify(spec)}`,
+    () => innerStepPullbackKernel(policy),
   );
   const unpack = context.kernel(
     `unpack pullback ${key} ${film}`,

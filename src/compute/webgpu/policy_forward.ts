@@ -15,11 +15,11 @@ import { chunksOf, policyDispatch, PolicyTile } from "./policy_tile.ts";
 export const NO_FLOOR = -3.4e38;
 
 /** Kernel of the forward pass on packed rows. */
-export function policyForwardKernel(policy: PolicyTile, modulated: boolean): Kernel {
+export function policyForwardKernel(policy: PolicyTile): Kernel {
   const { spec } = policy.packed;
   return buildKernel({
     name: "policy_forward",
-    sizes: policySizes(spec, modulated),
+    sizes: policySizes(spec),
     header: [
       "mean[s,:] = MLP(weights of task m)(obs[s,:])",
       `a tile is ${policy.tileSize} samples of one task; m task, s sample; overwrites mean`,
@@ -75,8 +75,8 @@ export function planPolicyForward(command: PolicyForward, context: PlanContext):
   const key = JSON.stringify([spec, modulated]);
   const pack = context.kernel(`pack ${key}`, () => packKernel(packed, modulated, false));
   const kernel = context.kernel(
-    `policy_forward ${key}`,
-    () => policyForwardKernel(policy, modulated),
+    `policy_forward ${JSON.stringify(spec)}`,
+    () => policyForwardKernel(policy),
   );
   const rows = context.scratch("packed", tasks * packed.size);
   const cut = chunksOf(kernel, policy.tileSize, tasks, maxSamplesPerTask, context);

@@ -13,7 +13,13 @@
  *
  * Axis letters: m task, i input and j output of a layer, a action, p parameter, d modulation.
  */
-import { layerWidths, modulationLayout, policyLayout, type PolicySpec } from "../layout.ts";
+import {
+  type FilmSpec,
+  layerWidths,
+  modulationLayout,
+  policyLayout,
+  type PolicySpec,
+} from "../layout.ts";
 import { buildKernel, elementMain, type Kernel } from "./kernel.ts";
 import type { WgslWriter } from "./wgsl_writer.ts";
 
@@ -118,12 +124,12 @@ export function packPolicy(spec: PolicySpec): PackedPolicy {
   };
 }
 
-/** Short text of a policy's sizes for messages. */
-export function policySizes(spec: PolicySpec, modulated: boolean): string {
-  const film = !modulated || spec.film === null
-    ? ""
-    : ` film${spec.film.useBetas ? "+beta" : ""}${spec.film.shiftGammas ? "+1" : ""}`;
-  return `${layerWidths(spec).join("-")} ${spec.activation}${film}`;
+/** Short text of a policy's sizes for messages; what `film` adds only some kernels depend on. */
+export function policySizes(spec: PolicySpec, film: FilmSpec | null = null): string {
+  const betas = film?.useBetas ? " with betas" : "";
+  const shift = film?.shiftGammas ? ", gamma + 1" : "";
+  return `${layerWidths(spec).join("-")} ${spec.activation}` +
+    (film === null ? "" : `, FiLM${betas}${shift}`);
 }
 
 /** `if (at < end) {...} else if ...` over consecutive ranges. */
@@ -156,7 +162,7 @@ export function packKernel(
   const { layers, spec } = packed;
   return buildKernel({
     name: "pack_policy",
-    sizes: policySizes(spec, modulated),
+    sizes: policySizes(spec, modulated ? spec.film : null),
     header: [
       "packed[m,:] = padded weights with FiLM multiplied in, Gaussian of the log std, per task m",
       ...(direction ? ["and behind all tasks: tangentScale * direction in the same layout"] : []),
@@ -228,7 +234,9 @@ export function packKernel(
                 `let raw = params[first + ${packed.paramLogStd}u + a];`,
                 // select, unlike max, lets a NaN through
                 "let logStd = select(raw, args.minLogStd, raw < args.minLogStd);",
-                "let free = select(1.0, 0.0, raw < args.minLogStd);",
+                spec.learnStd
+                  ? "let free = select(1.0, 0.0, raw < args.minLogStd);"
+                  : "let free = 0.0;",
                 `let part = (at - ${packed.gaussian}u) % 4u;`,
               );
               if (kind === "value") {
@@ -285,7 +293,7 @@ export function unpackKernel(packed: PackedPolicy, options: UnpackOptions): Kern
   const write = (name: string) => ({ name, access: "read_write", element: "f32" } as const);
   return buildKernel({
     name: "unpack_gradient",
-    sizes: policySizes(spec, modulated),
+    sizes: policySizes(spec, modulated ? spec.film : null),
     header: [
       "rows [m, gradient row] back to the layout of the parameters",
       pullback ? "outParams = adjoint + gradient" : "outParams = gradient, outStats = loss, KL",

@@ -96,7 +96,7 @@ export class PolicyTile {
     if (tileSize === undefined) {
       throw new RunError(
         "workgroup-memory",
-        `Cannot fit a policy of sizes ${policySizes(packed.spec, options.cross)} into the GPU's ` +
+        `Cannot fit a policy of sizes ${policySizes(packed.spec)} into the GPU's ` +
           `workgroup memory: ${vectors(profile.tileSizes.at(-1)!) * 16} bytes are needed, ` +
           `${limits.workgroupBytes} are there; take smaller layers or --device cpu`,
       );

@@ -36,7 +36,7 @@ export interface TileProfile {
 /** For llvmpipe and SwiftShader: 8-lane SIMD, expensive loads, slow compilation. */
 export const SOFTWARE_PROFILE: TileProfile = {
   name: "software",
-  workgroupSize: 16,
+  workgroupSize: 8,
   tileSizes: [32, 16, 8, 4],
   weightSource: "uniform",
   cost: { weight: 10, tile: 12, multiplyAdd: 0.6 },

@@ -84,12 +84,12 @@ export function forEachSample(
 }
 
 /** Kernel of forward and backward pass on packed rows; writes one gradient row per chunk. */
-export function surrogateGradientKernel(policy: PolicyTile, modulated: boolean): Kernel {
+export function surrogateGradientKernel(policy: PolicyTile): Kernel {
   const { spec } = policy.packed;
   const actions = { variable: "a", from: "0u", to: `${spec.actDim}u`, passes: spec.actDim };
   return buildKernel({
     name: "surrogate_gradient",
-    sizes: policySizes(spec, modulated),
+    sizes: policySizes(spec),
     header: [
       "loss_m = -mean_s min(ratio adv, clamp(ratio, low, high) adv), its gradient and the mean KL",
       `a tile is ${policy.tileSize} samples of one task, a chunk is tilesPerChunk tiles`,
@@ -182,8 +182,8 @@ export function planSurrogateGradient(
   const film = modulated && gradModulation !== null;
   const pack = context.kernel(`pack ${key}`, () => packKernel(packed, modulated, false));
   const kernel = context.kernel(
-    `surrogate_gradient ${key}`,
-    () => surrogateGradientKernel(policy, modulated),
+    `surrogate_gradient ${JSON.stringify(spec)}`,
+    () => surrogateGradientKernel(policy),
   );
   const unpack = context.kernel(
     `unpack gradient ${key} ${film}`,
