@@ -43,6 +43,7 @@ function prepare(device: Device, shape: typeof CASES[number], modulated: boolean
     actDim,
     hiddenSizes: [64, 64],
     activation: "tanh",
+    learnStd: true,
     film: modulated ? { useBetas: false, shiftGammas: true } : null,
   } as const;
   const encoder = !modulated ? null : {
@@ -60,7 +61,6 @@ function prepare(device: Device, shape: typeof CASES[number], modulated: boolean
     innerSteps,
     innerLr,
     minLogStd: -13.8,
-    learnStd: true,
     sampleCapacity: TASKS * perTask,
     slots: ROLLOUTS,
     sequenceLength: steps,

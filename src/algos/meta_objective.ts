@@ -38,8 +38,6 @@ export interface MetaObjectiveSpec {
   readonly innerLr: number;
   /** Floor of log_std, at step 0 only. */
   readonly minLogStd: number;
-  /** false: log_std keeps its initial value in the inner and the outer steps. */
-  readonly learnStd: boolean;
   /** Most samples that a step's batch can hold, all tasks together. */
   readonly sampleCapacity: number;
   /** Sequences per task and steps per sequence of the encoder's input. */
@@ -140,8 +138,6 @@ export class MetaObjective {
   readonly #stats: Tensor[] = [];
   readonly #innerGrad: Tensor;
   readonly #adjoints: readonly [Tensor, Tensor];
-  /** With a fixed std the floor lies just above the parameter, which also stops its gradient. */
-  #fixedLogStd: number | null = null;
   #commands: { key: string; evaluate: Command[]; differentiate: Command[] } | null = null;
 
   /** Allocates everything on the device. @throws RangeError where sizes do not fit. */
@@ -212,11 +208,6 @@ export class MetaObjective {
   /** Sets theta and, for MMAML, the encoder's parameters. */
   setParams(params: MetaParams): void {
     this.device.write(this.#policy.params, params.policy);
-    if (!this.spec.learnStd) {
-      const fixed = nextUpFloat32(params.policy[params.policy.length - this.spec.policy.actDim]);
-      if (fixed !== this.#fixedLogStd) this.#commands = null;
-      this.#fixedLogStd = fixed;
-    }
     if (this.#modulator !== null) {
       if (params.encoder === null) throw new TypeError("Cannot set parameters: no encoder given");
       this.device.write(this.#modulator.trainable.params, params.encoder);
@@ -380,7 +371,7 @@ export class MetaObjective {
       params: this.#taskParams[k],
       modulation: k === 0 ? null : modulator?.modulation ?? null,
       samples: this.#samples[k],
-      minLogStd: this.#fixedLogStd ?? (k === 0 ? this.spec.minLogStd : null),
+      minLogStd: k === 0 ? this.spec.minLogStd : null,
     });
     const gradModulation = modulator?.gradModulation ?? null;
 
@@ -464,11 +455,4 @@ export class MetaObjective {
     this.#commands = { key, evaluate, differentiate };
     return this.#commands;
   }
-}
-
-/** Smallest float32 above x. */
-function nextUpFloat32(x: number): number {
-  const bits = new Int32Array(Float32Array.of(x).buffer);
-  bits[0] += x >= 0 ? 1 : -1;
-  return new Float32Array(bits.buffer)[0];
 }

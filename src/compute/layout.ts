@@ -30,6 +30,8 @@ export interface PolicySpec {
   readonly hiddenSizes: readonly number[];
   /** Nonlinearity of the hidden layers. */
   readonly activation: Activation;
+  /** false: log_std is a constant, its gradient is 0. */
+  readonly learnStd: boolean;
   /** `null`: the policy is never modulated. */
   readonly film: FilmSpec | null;
 }

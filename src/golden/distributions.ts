@@ -68,6 +68,7 @@ async function runTask(
     actDim,
     hiddenSizes: [],
     activation: "tanh",
+    learnStd: true,
     film: null,
   };
   const size = policyLayout(spec).size;

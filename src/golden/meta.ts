@@ -144,6 +144,7 @@ export async function checkMetaCase(
     actDim: c.act_dim,
     hiddenSizes: c.hidden_sizes,
     activation: "tanh",
+    learnStd: true,
     film: modulated ? { useBetas: c.use_betas, shiftGammas: c.shift_gammas } : null,
   };
   const encoder: EncoderSpec | null = !modulated ? null : {
@@ -166,7 +167,6 @@ export async function checkMetaCase(
     innerSteps,
     innerLr: c.inner_lr,
     minLogStd: c.min_log_std,
-    learnStd: true,
     sampleCapacity: Math.max(
       ...data.map((step) => step.reduce((sum, { count }) => sum + count, 0)),
     ),

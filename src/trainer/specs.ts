@@ -31,6 +31,7 @@ export function objectiveSpec(
     actDim: env.actDim,
     hiddenSizes: config.hiddenSizes,
     activation: config.activation,
+    learnStd: config.learnStd,
     film: modulated ? { useBetas: config.useBetas, shiftGammas: config.shiftGammas } : null,
   };
   const encoder: EncoderSpec | null = !modulated ? null : {
@@ -47,7 +48,6 @@ export function objectiveSpec(
     innerSteps: config.innerSteps,
     innerLr: config.innerLr,
     minLogStd: log(config.minStd),
-    learnStd: config.learnStd,
     sampleCapacity: config.metaBatchSize * config.rolloutsPerTask * config.maxSteps,
     slots: config.rolloutsPerTask,
     sequenceLength: config.maxSteps,

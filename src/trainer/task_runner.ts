@@ -126,10 +126,6 @@ class TaskKernels {
       });
       return () => {
         gradient();
-        if (!spec.learnStd) {
-          const { actDim } = policy;
-          cpu.view(gradParams).fill(0, paramCount - actDim, paramCount);
-        }
         step();
       };
     };

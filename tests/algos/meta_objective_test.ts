@@ -28,11 +28,11 @@ interface Problem {
 function problem(
   seed: number,
   policy: PolicySpec,
-  options: { innerSteps: number; learnStd: boolean; counts: number[] },
+  options: { innerSteps: number; counts: number[] },
 ): Problem {
   const random = new KeyedRandom(seed);
   const { obsDim, actDim } = policy;
-  const { innerSteps, learnStd, counts } = options;
+  const { innerSteps, counts } = options;
   const tasks = counts.length;
   const modulated = policy.film !== null;
   const [slots, sequenceLength] = [2, 4];
@@ -51,7 +51,6 @@ function problem(
     innerSteps,
     innerLr: 0.1,
     minLogStd: -10,
-    learnStd,
     sampleCapacity: counts.reduce((sum, count) => sum + count, 0) + 3,
     slots,
     sequenceLength,
@@ -122,12 +121,12 @@ async function gradientError({ objective, params }: Problem): Promise<Record<str
   return errors;
 }
 
-const BASE = { obsDim: 3, actDim: 2, activation: "tanh", film: null } as const;
+const BASE = { obsDim: 3, actDim: 2, activation: "tanh", learnStd: true, film: null } as const;
 
 Deno.test("MetaObjective.gradient() equals differences: ProMP, 3 inner steps, 3 layers", async () => {
   const policy: PolicySpec = { ...BASE, hiddenSizes: [4, 3, 2] };
   const errors = await gradientError(
-    problem(1, policy, { innerSteps: 3, learnStd: true, counts: [4, 1, 6] }),
+    problem(1, policy, { innerSteps: 3, counts: [4, 1, 6] }),
   );
   assert(errors.policy < TOLERANCE, `policy: ${errors.policy}`);
 });
@@ -136,7 +135,7 @@ Deno.test("MetaObjective.gradient() equals differences: MMAML with betas, unshif
   const film = { useBetas: true, shiftGammas: false };
   const policy: PolicySpec = { ...BASE, hiddenSizes: [4, 3], film };
   const errors = await gradientError(
-    problem(2, policy, { innerSteps: 2, learnStd: true, counts: [5, 3] }),
+    problem(2, policy, { innerSteps: 2, counts: [5, 3] }),
   );
   assert(errors.policy < TOLERANCE, `policy: ${errors.policy}`);
   assert(errors.encoder < TOLERANCE, `encoder: ${errors.encoder}`);
@@ -146,19 +145,15 @@ Deno.test("MetaObjective.gradient() equals differences: MMAML with relu", async 
   const film = { useBetas: false, shiftGammas: true };
   const policy: PolicySpec = { ...BASE, hiddenSizes: [5, 4], film, activation: "relu" };
   const errors = await gradientError(
-    problem(5, policy, { innerSteps: 2, learnStd: true, counts: [5, 3] }),
+    problem(5, policy, { innerSteps: 2, counts: [5, 3] }),
   );
   assert(errors.policy < TOLERANCE, `policy: ${errors.policy}`);
   assert(errors.encoder < TOLERANCE, `encoder: ${errors.encoder}`);
 });
 
 Deno.test("MetaObjective with learnStd false leaves log_std alone in every step", async () => {
-  const policy: PolicySpec = { ...BASE, hiddenSizes: [4] };
-  const { objective, params } = problem(4, policy, {
-    innerSteps: 2,
-    learnStd: false,
-    counts: [5, 3],
-  });
+  const policy: PolicySpec = { ...BASE, hiddenSizes: [4], learnStd: false };
+  const { objective, params } = problem(4, policy, { innerSteps: 2, counts: [5, 3] });
   objective.setParams(params);
   await objective.step(COEFFICIENTS, { lr: 0.1, step: 1 });
   const logStd = (flat: ArrayLike<number>) => Array.from(flat).slice(-policy.actDim);
@@ -175,7 +170,7 @@ Deno.test("MetaObjective with learnStd false leaves log_std alone in every step"
 
 Deno.test("MetaObjective refuses batches that do not fit", () => {
   const policy: PolicySpec = { ...BASE, hiddenSizes: [4] };
-  const { objective } = problem(3, policy, { innerSteps: 1, learnStd: true, counts: [4, 1] });
+  const { objective } = problem(3, policy, { innerSteps: 1, counts: [4, 1] });
   const rows = new Float64Array(200);
   const task = {
     count: 50,

@@ -489,6 +489,7 @@ export function randomPolicySizes(random: KeyedRandom): PolicySizes {
     actDim: 1 + random.integer(9),
     hiddenSizes: Array.from({ length: random.integer(5) }, width),
     activation: random.integer(2) === 0 ? "tanh" : "relu",
+    learnStd: random.integer(4) > 0,
     film,
   };
   const counts = Array.from({ length: 1 + random.integer(4) }, () => random.integer(90));
@@ -579,6 +580,7 @@ const POINT: PolicySpec = {
   actDim: 2,
   hiddenSizes: [64, 64],
   activation: "tanh",
+  learnStd: true,
   film: { useBetas: false, shiftGammas: true },
 };
 

@@ -34,6 +34,7 @@ const SPEC: PolicySpec = {
   actDim: 2,
   hiddenSizes: [64, 64],
   activation: "tanh",
+  learnStd: true,
   film: null,
 };
 

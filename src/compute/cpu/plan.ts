@@ -168,7 +168,7 @@ function policyPrefix(
   const filled = Array.from({ length: WIDTHS }, (_, i) => widths[i] ?? 0);
   writer
     .int(widths.length - 1, ...filled)
-    .int(spec.activation === "relu" ? 1 : 0, spec.film?.useBetas ? 1 : 0)
+    .int(spec.activation === "relu" ? 1 : 0, spec.learnStd ? 1 : 0, spec.film?.useBetas ? 1 : 0)
     .float(spec.film?.shiftGammas ? 1 : 0)
     .tensor(args.params).int(counts.paramCount)
     .tensor(args.modulation).int(counts.modulationCount)

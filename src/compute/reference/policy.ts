@@ -243,7 +243,11 @@ function flooredLogStd(network: Network, theta: Float64Array, floor: number | nu
   const actDim = network.spec.actDim;
   const raw = theta.subarray(network.logStdOffset, network.logStdOffset + actDim);
   const logStd = Float64Array.from(raw, (s) => floor === null ? s : Math.max(s, floor));
-  const passes = Float64Array.from(raw, (s) => floor === null || s >= floor ? 1 : 0);
+  const { learnStd } = network.spec;
+  const passes = Float64Array.from(
+    raw,
+    (s) => learnStd && (floor === null || s >= floor) ? 1 : 0,
+  );
   return { logStd, passes };
 }
 

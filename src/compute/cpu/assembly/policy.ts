@@ -24,6 +24,7 @@ export class PolicyArgs {
   w4: i32;
   w5: i32;
   relu: i32; // 0 tanh, 1 relu
+  learnStd: i32; // 0: log_std is a constant
   betas: i32; // modulation has betas
   shift: f32; // g = gamma + shift
   params: usize; // [M, P]

@@ -117,8 +117,9 @@ export function loadHead(args: PolicyArgs, task: i32, table: usize): void {
   for (let j: i32 = 0; j < dims; j++) {
     const at = <usize>j * 4;
     const raw = load<f32>(args.params + source + at);
-    const active = !(raw < args.minLogStd); // NaN stays active and so becomes visible
-    const logStd = active ? raw : args.minLogStd;
+    const floored = raw < args.minLogStd; // false for NaN, which so becomes visible
+    const active = args.learnStd != 0 && !floored;
+    const logStd = floored ? args.minLogStd : raw;
     const inverse = f32x4.extract_lane(exp4(f32x4.splat(-logStd)), 0);
     const variance = f32x4.extract_lane(exp4(f32x4.splat(2 * logStd)), 0);
     store<f32>(head.logStd + at, logStd);
