@@ -20,6 +20,9 @@ async function* variants() {
   }
 }
 
+/** Episodes played per environment and option; more tasks are drawn than played. */
+const EPISODES = 4;
+
 Deno.test("every environment behaves as its tables say", async () => {
   for await (const { name, options } of variants()) {
     const factory = await loadEnv(name, options);
@@ -55,6 +58,7 @@ Deno.test("every environment behaves as its tables say", async () => {
       });
       assert.ok(tasks.modes[m] >= 0 && tasks.modes[m] < Math.max(spec.modes, 1), where);
       for (const instance of [env, twin]) instance.setTask(row);
+      if (m >= EPISODES) continue;
       // the row is copied
       row.fill(NaN);
       for (const instance of [env, twin]) instance.reset(random.at(Purpose.ENV_RESET, 0, m));

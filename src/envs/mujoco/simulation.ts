@@ -71,11 +71,6 @@ export class Simulation {
     this.reset();
   }
 
-  /** Whether {@link close} was called. */
-  get closed(): boolean {
-    return this.#data === null;
-  }
-
   /** The model's initial state, at rest, without controls. @throws RunError `mujoco-memory`. */
   reset(): void {
     const data = this.#open();
@@ -85,21 +80,34 @@ export class Simulation {
     this.refresh();
   }
 
-  /** Computes what follows from positions and velocities, after they were set. */
+  /**
+   * Computes what follows from positions and velocities, after they were set.
+   * @throws RunError `mujoco` where MuJoCo gives up.
+   */
   forward(): void {
-    this.#mujoco.mj_forward(this.#model, this.#open());
+    const data = this.#open();
+    try {
+      this.#mujoco.mj_forward(this.#model, data);
+    } catch (error) {
+      throw this.#failure(error);
+    }
   }
 
   /**
    * Takes `count` physics steps with the controls as they are.
    * @returns whether the simulation stayed stable; where not, its state means nothing until
    * {@link reset}.
+   * @throws RunError `mujoco` where MuJoCo gives up, e.g. for want of memory.
    */
   advance(count: number): boolean {
     const mujoco = this.#mujoco;
     const model = this.#model;
     const data = this.#open();
-    for (let i = 0; i < count; i++) mujoco.mj_step(model, data);
+    try {
+      for (let i = 0; i < count; i++) mujoco.mj_step(model, data);
+    } catch (error) {
+      throw this.#failure(error);
+    }
     return data.time >= START_TIME;
   }
 
@@ -134,6 +142,14 @@ export class Simulation {
       throw new TypeError(`Cannot use a simulation of ${this.model.name}: it is closed`);
     }
     return this.#data;
+  }
+
+  #failure(error: unknown): RunError {
+    const message = messageOf(error).replace(/^MuJoCo Error: /, "").trim().replaceAll(
+      /\s*\n\s*/g,
+      "; ",
+    );
+    return new RunError("mujoco", `Cannot step ${this.model.name}: ${message}`, { cause: error });
   }
 
   #takeViews(): void {
