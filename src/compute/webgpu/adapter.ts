@@ -27,9 +27,27 @@ export function describeAdapter(info: GPUAdapterInfo): AdapterDescription {
   };
 }
 
+/**
+ * Runs `body` with XDG_RUNTIME_DIR set. Vulkan drivers on Linux load Wayland's library, which
+ * without that variable prints lines that begin with "error:", although no window is opened.
+ */
+async function withRuntimeDir<T>(body: () => Promise<T>): Promise<T> {
+  const name = "XDG_RUNTIME_DIR";
+  const { state } = await Deno.permissions.query({ name: "env", variable: name });
+  if (Deno.build.os !== "linux" || state !== "granted" || Deno.env.has(name)) return await body();
+  Deno.env.set(name, "/tmp");
+  try {
+    return await body();
+  } finally {
+    Deno.env.delete(name);
+  }
+}
+
 async function requestAdapter(): Promise<GPUAdapter | null> {
   if (!("gpu" in navigator) || !navigator.gpu) return null;
-  return await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
+  return await withRuntimeDir(() =>
+    navigator.gpu.requestAdapter({ powerPreference: "high-performance" })
+  );
 }
 
 /** The adapter that {@link openDevice} would use, or `null` where there is none. */
