@@ -12,9 +12,11 @@ import { ARGS_BYTES, type Plan, planCommand, type PlanContext } from "./plan.ts"
 /** Largest size of a WASM memory in pages of 64 KiB: 4 GiB. */
 const MAX_PAGES = 65536;
 
-/** Fixed addresses: the job's control words (job.ts), one argument struct, a layout table. */
+/** Where the job's control words lie (job.ts), behind the constants of the WASM module. */
 export const CONTROL_ADDRESS = 1024;
+/** Where one argument struct has its place. */
 export const ARGS_ADDRESS = 2048;
+/** Scratch memory for the size functions, which write a layout table. */
 const PROBE_ADDRESS = ARGS_ADDRESS + ARGS_BYTES;
 const HEAP_ADDRESS = 4096;
 
@@ -34,6 +36,7 @@ class CpuTensor implements Tensor {
 /** Memory, tensors and kernels of one backend object. */
 export class CpuMemory implements PlanContext {
   readonly memory: WebAssembly.Memory;
+  /** The kernels on the calling thread. */
   readonly exports: KernelExports;
   readonly #heap: Heap;
   readonly #plans = new WeakMap<Command, Plan>();
@@ -42,7 +45,7 @@ export class CpuMemory implements PlanContext {
   #workspace = { address: 0, bytes: 0 };
   #table = { address: 0, bytes: 0 };
 
-  /** @param maxBytes upper limit of the memory, at most 4 GiB */
+  /** New memory without tensors. @param maxBytes upper limit of the memory, at most 4 GiB */
   constructor(kernels: KernelModule, maxBytes = MAX_PAGES * 65536) {
     const maximum = Math.max(1, Math.min(MAX_PAGES, Math.floor(maxBytes / 65536)));
     this.memory = new WebAssembly.Memory({ initial: 1, maximum, shared: true });

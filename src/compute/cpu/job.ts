@@ -63,7 +63,12 @@ export function writeHeader(words: Int32Array, job: JobHeader): void {
  */
 export function abortJob(words: Int32Array): void {
   Atomics.store(words, FAILED, 1);
-  for (let p = 0; p < words[PASSES]; p++) wakeAll(words, words[RECORDS] / 4 + p * RECORD_WORDS);
+  for (let p = 0; p < words[PASSES]; p++) wakeAll(words, recordAt(words, p));
+}
+
+/** Index of the first word of a record; addresses are unsigned. */
+function recordAt(words: Int32Array, pass: number): number {
+  return (words[RECORDS] >>> 0) / 4 + pass * RECORD_WORDS;
 }
 
 /** Wakes everyone who waits for the pass; `FAILED` has been set. */
@@ -121,7 +126,7 @@ export function runJob(
   const workspace = words[WORKSPACE], passes = words[PASSES];
   let failure: PassFailure | null = null;
   for (let p = 0; p < passes && Atomics.load(words, FAILED) === 0; p++) {
-    const at = words[RECORDS] / 4 + p * RECORD_WORDS;
+    const at = recordAt(words, p);
     const items = words[at + ITEMS], args = words[at + ARGS];
     const run = exports[PASS_NAMES[words[at + ID]]];
     let mine = 0;
