@@ -59,14 +59,14 @@ export async function train(
     output.error(line);
     run.note(line);
   };
+  using interrupt = new Interrupt(() =>
+    say("finishing this iteration, then writing a checkpoint; Ctrl-C again ends at once")
+  );
   const first = headline(algorithm, prepared, workers);
   run.note(`${new Date().toISOString()} ${first}`);
   if (!options.json) output.line(first);
   prepared.notices.forEach(say);
 
-  using interrupt = new Interrupt(() =>
-    say("finishing this iteration, then writing a checkpoint; Ctrl-C again ends at once")
-  );
   const view = viewFor(options, output, config, resume?.iteration ?? 0);
   let rows = 0;
   let summary: TrainSummary;

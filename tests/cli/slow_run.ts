@@ -9,7 +9,7 @@ import { fakeTrainer } from "./fake_trainer.ts";
 const [out, mode] = Deno.args;
 const trainer = fakeTrainer({
   beforeIteration: () =>
-    new Promise((resolve) => setTimeout(resolve, mode === "stuck" ? 1_000_000 : 100)),
+    new Promise((resolve) => setTimeout(resolve, mode === "stuck" ? 20_000 : 100)),
 });
 Deno.exit(
   await train("promp", undefined, { out, iterations: "100" }, new ProcessOutput(), trainer),

@@ -318,18 +318,25 @@ processTest(
   },
 );
 
-processTest("a second Ctrl-C ends at once", async (folder) => {
+processTest("a second Ctrl-C ends at once, unless it is the first one's echo", async (folder) => {
   if (Deno.build.os === "windows") return;
   const process = metarlCommand(["run", "stuck"], folder, SLOW_RUN).spawn();
-  const stdout = process.stdout.cancel();
+  const started = performance.now();
+  const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
   const said = readUntil(process.stderr, "Ctrl-C again ends at once");
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await readUntil(process.stdout, "run folder");
   process.kill("SIGINT");
   await said;
+  // `deno task` sends the terminal's signal once more
   process.kill("SIGINT");
-  const { code } = await process.status;
-  await stdout;
+  let hasEnded = false;
+  const status = process.status.finally(() => hasEnded = true);
+  await wait(600);
+  assert(!hasEnded, "the echo was taken for a second press");
+  process.kill("SIGINT");
+  const { code } = await status;
   assert.equal(code, 130);
+  assert(performance.now() - started < 15_000, "it did not wait for the iteration");
   assert.deepEqual(namesIn(`${folder}/run/checkpoints`), []);
 });
 
