@@ -29,3 +29,15 @@ export function reportFailure(error: unknown, output: Output, debug: boolean): n
   }
   return error instanceof UserError ? ExitCode.WRONG_USE : ExitCode.FAILED;
 }
+
+/** Treats errors that no caller waits for (of a worker, of the GPU) like any other. */
+export function catchStrayFailures(output: Output, debug: boolean): void {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    Deno.exit(reportFailure(event.reason, output, debug));
+  });
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    Deno.exit(reportFailure(event.error, output, debug));
+  });
+}

@@ -1,4 +1,8 @@
 /** The command `metarl`. Everything is in `program.ts`; this file only runs it. */
-import { runCli } from "./program.ts";
+import { catchStrayFailures } from "./failure.ts";
+import { ProcessOutput } from "./output.ts";
+import { isDebug, runCli } from "./program.ts";
 
-Deno.exit(await runCli(Deno.args));
+const output = new ProcessOutput();
+catchStrayFailures(output, isDebug(Deno.args));
+Deno.exit(await runCli(Deno.args, output));

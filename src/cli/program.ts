@@ -10,7 +10,7 @@ import { didYouMean } from "../util/nearest.ts";
 import type { CliContext } from "./context.ts";
 import { ExitCode, reportFailure } from "./failure.ts";
 import { mmamlCommand } from "./mmaml.ts";
-import { type Output, ProcessOutput } from "./output.ts";
+import type { Output } from "./output.ts";
 import { prompCommand } from "./promp.ts";
 import { VERSION } from "./version.ts";
 
@@ -61,12 +61,14 @@ async function buildProgram(context: CliContext): Promise<Command> {
   return program;
 }
 
+/** Whether stack traces are asked for; known before the arguments are understood. */
+export function isDebug(args: readonly string[]): boolean {
+  return args.includes("--debug");
+}
+
 /** Runs `metarl` with these arguments; gives the exit code. */
-export async function runCli(
-  args: readonly string[],
-  output: Output = new ProcessOutput(),
-): Promise<number> {
-  const debug = args.includes("--debug");
+export async function runCli(args: readonly string[], output: Output): Promise<number> {
+  const debug = isDebug(args);
   const context: CliContext = { output, exitCode: ExitCode.OK };
   const program = await buildProgram(context);
   try {

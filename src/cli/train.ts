@@ -86,9 +86,13 @@ export async function train(
       },
     );
   } catch (error) {
-    // asked wrongly and nothing done: leave nothing behind
-    if (error instanceof UserError && rows === 0 && resume === null) run.discard();
-    else run.note(`error: ${messageOf(error)}`);
+    try {
+      // asked wrongly and nothing done: leave nothing behind
+      if (error instanceof UserError && rows === 0 && resume === null) run.discard();
+      else run.note(`error: ${messageOf(error)}`);
+    } catch {
+      // the disk may be what failed; the first error says more
+    }
     throw error;
   }
   view.summary(summary, run.path);

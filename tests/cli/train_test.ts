@@ -340,6 +340,12 @@ processTest("a second Ctrl-C ends at once, unless it is the first one's echo", a
   assert.deepEqual(namesIn(`${folder}/run/checkpoints`), []);
 });
 
+processTest("an error that nobody waits for ends the run with one line", async (folder) => {
+  const { code, stderr } = await metarlCommand(["run", "stray"], folder, SLOW_RUN).output();
+  assert.equal(new TextDecoder().decode(stderr), "fake device\nerror: the device is lost\n");
+  assert.equal(code, 1);
+});
+
 const TINY = ["meta_batch_size=3", "rollouts_per_meta_task=2", "max_path_length=8"]
   .concat("hidden_sizes=[8]", "cell_size=4", "num_promp_steps=2", "save_steps=1", "device=cpu")
   .flatMap((assignment) => ["--set", assignment]);
