@@ -62,6 +62,8 @@ export abstract class MujocoEnv implements Env {
   terminated = false;
   /** [D] */
   protected readonly task: Float64Array;
+  /** Physics steps per control step. */
+  readonly frameSkip: number;
   /** Length of a control step in s. */
   protected readonly dt: number;
 
@@ -74,6 +76,7 @@ export abstract class MujocoEnv implements Env {
     this.obs = new Float64Array(spec.obsDim);
     this.rewardParts = new Float64Array(spec.rewardParts.length);
     this.task = new Float64Array(spec.taskDim);
+    this.frameSkip = member.frameSkip;
     this.dt = sim.timestep * member.frameSkip;
   }
 
@@ -99,7 +102,7 @@ export abstract class MujocoEnv implements Env {
     sim.refresh();
     sim.ctrl.set(action);
     this.beforeStep();
-    if (!sim.advance(member.frameSkip)) {
+    if (!sim.advance(this.frameSkip)) {
       this.obs.fill(NaN);
       rewardParts.fill(NaN);
       this.reward = NaN;

@@ -1,0 +1,122 @@
+/**
+ * Environment steps per second of the MuJoCo environments, for 1 to all workers, each with 20
+ * simulators stepped in turn. Three ways to play the same episodes to the last bit:
+ *
+ *     sampler   what training does but for the network: reset, noise, record, step
+ *     env       reset and step alone
+ *     mj_step   a bare loop of MuJoCo's step with the same controls: the limit
+ *
+ * The share of the limit that the sampler reaches is the part of a worker's time that physics
+ * takes. All workers play the same way at the same time, for a short while and in turns, so that
+ * what else the machine does meets all ways alike; the table has medians.
+ *
+ * `deno run --allow-read bench/sampling.ts [ENV]... [--workers 1,2] [--seconds 0.3] [--json]`
+ */
+import { mujocoBinary } from "../src/envs/mujoco/runtime.ts";
+import { envNames } from "../src/envs/registry.ts";
+import type { Played, ToWorker, Way } from "./sampling_worker.ts";
+
+/** Turns of the three ways. */
+const TURNS = 3;
+const WAYS: readonly Way[] = ["sampler", "env", "mj_step"];
+
+interface Result {
+  readonly env: string;
+  readonly workers: number;
+  /** Environment steps per second of all workers together, by way; medians. */
+  readonly stepsPerSecond: Readonly<Record<Way, number>>;
+  /** Of the limit, medians of the turns. */
+  readonly samplerShare: number;
+  readonly envShare: number;
+}
+
+/** A thread that answers every message before the next is sent. */
+class BenchWorker {
+  readonly #worker = new Worker(new URL("./sampling_worker.ts", import.meta.url).href, {
+    type: "module",
+  });
+
+  ask(message: ToWorker): Promise<Played> {
+    return new Promise((resolve, reject) => {
+      this.#worker.onmessage = ({ data }: MessageEvent<Played>) => resolve(data);
+      this.#worker.onerror = (event) => {
+        event.preventDefault();
+        reject(new Error(event.message));
+      };
+      this.#worker.postMessage(message);
+    });
+  }
+
+  stop(): void {
+    this.#worker.terminate();
+  }
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+}
+
+async function measure(env: string, workers: BenchWorker[], seconds: number): Promise<Result> {
+  const all = (message: (worker: number) => ToWorker) =>
+    Promise.all(workers.map((worker, w) => worker.ask(message(w))));
+  await all((worker) => ({ type: "open", env, worker }));
+  const rates: Record<Way, number[]> = { sampler: [], env: [], mj_step: [] };
+  for (let turn = 0; turn < TURNS; turn++) {
+    for (const way of WAYS) {
+      const played = await all(() => ({ type: "play", way, seconds }));
+      rates[way].push(played.reduce((sum, { steps, seconds }) => sum + steps / seconds, 0));
+    }
+  }
+  await all(() => ({ type: "close" }));
+  const share = (way: Way) => median(rates[way].map((rate, turn) => rate / rates.mj_step[turn]));
+  return {
+    env,
+    workers: workers.length,
+    stepsPerSecond: {
+      sampler: median(rates.sampler),
+      env: median(rates.env),
+      mj_step: median(rates.mj_step),
+    },
+    samplerShare: share("sampler"),
+    envShare: share("env"),
+  };
+}
+
+function option(name: string, fallback: string): string {
+  const at = Deno.args.indexOf(name);
+  return at < 0 ? fallback : Deno.args[at + 1];
+}
+
+const cores = navigator.hardwareConcurrency;
+const counts = option("--workers", Array.from({ length: cores }, (_, i) => i + 1).join())
+  .split(",").map(Number);
+const seconds = Number(option("--seconds", "0.3"));
+const named = Deno.args.filter((arg, i) => {
+  return !arg.startsWith("--") && !["--workers", "--seconds"].includes(Deno.args[i - 1]);
+});
+const envs = named.length > 0 ? named : envNames().filter((name) => !name.startsWith("MetaPoint"));
+
+const results: Result[] = [];
+const json = Deno.args.includes("--json");
+const module = await mujocoBinary();
+if (!json) {
+  console.log("steps/s of all workers                          of mj_step");
+  console.log("environment                  workers   sampler       env   mj_step  sampler   env");
+}
+for (const env of envs) {
+  for (const count of counts) {
+    const workers = Array.from({ length: count }, () => new BenchWorker());
+    for (const worker of workers) await worker.ask({ type: "share", module });
+    const result = await measure(env, workers, seconds);
+    for (const worker of workers) worker.stop();
+    results.push(result);
+    if (json) continue;
+    const numbers = WAYS.map((way) => result.stepsPerSecond[way].toFixed(0).padStart(9));
+    const shares = [result.samplerShare, result.envShare]
+      .map((share) => `${(100 * share).toFixed(0)} %`.padStart(6));
+    console.log(
+      `${env.padEnd(30)} ${String(count).padStart(5)} ${numbers.join(" ")}  ${shares.join(" ")}`,
+    );
+  }
+}
+if (json) console.log(JSON.stringify(results, null, 2));
