@@ -34,13 +34,22 @@
  */
 export * from "./src/algos/meta_objective.ts";
 export * from "./src/compute/cpu/cpu_device.ts";
+export type { SimdLevel } from "./src/compute/cpu/kernel_module.ts";
 export * from "./src/compute/device.ts";
 export * from "./src/compute/kernels.ts";
 export * from "./src/compute/layout.ts";
 export * from "./src/compute/reference/reference_device.ts";
+export type { KernelLimits } from "./src/compute/webgpu/kernel.ts";
+export type { TileProfile } from "./src/compute/webgpu/profile.ts";
 export * from "./src/compute/webgpu/webgpu_device.ts";
 export * from "./src/config/parse.ts";
-export * from "./src/config/schema.ts";
+export {
+  CONFIG_KEYS,
+  type ConfigKey,
+  type KeyDeclaration,
+  type RunConfig,
+  type ValueRule,
+} from "./src/config/schema.ts";
 export * from "./src/envs/env.ts";
 export * from "./src/envs/registry.ts";
 export * from "./src/nn/init.ts";
@@ -54,4 +63,5 @@ export * from "./src/run/run_dir.ts";
 export { trainMeta } from "./src/trainer/meta_trainer.ts";
 export * from "./src/trainer/types.ts";
 export * from "./src/util/errors.ts";
+export type { JsonValue } from "./src/util/json.ts";
 export * from "./src/util/prng.ts";

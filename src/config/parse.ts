@@ -24,6 +24,7 @@ import { nearest } from "../util/nearest.ts";
 export interface ConfigLayer {
   /** File name or option, e.g. `--set`; the start of an error message about one of the values. */
   readonly source: string;
+  /** By published key name. */
   readonly values: Readonly<Record<string, JsonValue>>;
 }
 
@@ -35,6 +36,7 @@ export interface ConfigContext {
 
 /** A valid configuration. */
 export interface ParsedConfig {
+  /** Every key, defaults included. */
   readonly config: RunConfig;
   /** Lines for the user, each a full sentence with the file's name. */
   readonly warnings: readonly string[];

@@ -10,7 +10,8 @@
 import { z } from "zod";
 
 /** What a key's value may be: the validator and the same thing in words, for error messages. */
-interface ValueRule<T> {
+export interface ValueRule<T> {
+  /** Accepts the value or says why not. */
   readonly schema: z.ZodType<T>;
   /** Completes the sentence `"key" must be ...`. */
   readonly wanted: string;
@@ -403,7 +404,7 @@ export type ConfigKey = keyof typeof CONFIG_KEYS;
  * and unit are in {@link CONFIG_KEYS}.
  */
 export type RunConfig = {
-  readonly [K in ConfigKey]: z.output<(typeof CONFIG_KEYS)[K]["schema"]>;
+  readonly [K in ConfigKey]: (typeof CONFIG_KEYS)[K] extends ValueRule<infer T> ? T : never;
 };
 
 /** A published key that is accepted and checked, but has no effect on training. */

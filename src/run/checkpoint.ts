@@ -21,8 +21,11 @@ export type TensorData = Float32Array | Float64Array | Uint32Array;
 
 /** A tensor of a checkpoint, row-major. */
 export interface NamedTensor {
+  /** Name, unique within the checkpoint. */
   readonly name: string;
+  /** Extent of every axis. */
   readonly shape: readonly number[];
+  /** Its elements, row-major. */
   readonly data: TensorData;
 }
 
@@ -36,6 +39,7 @@ export interface Checkpoint {
   readonly counters: Readonly<Record<string, number>>;
   /** The configuration's keys that decide the results, under their published names. */
   readonly config: Readonly<Record<string, JsonValue>>;
+  /** Parameters and optimiser state. */
   readonly tensors: readonly NamedTensor[];
 }
 
@@ -306,7 +310,9 @@ export function listCheckpoints(folder: string): [number, string][] {
 
 /** The newest checkpoint that is intact. */
 export interface LatestCheckpoint {
+  /** Its content. */
   readonly checkpoint: Checkpoint;
+  /** Where it was read from. */
   readonly path: string;
   /** One line for each newer file that is damaged. */
   readonly notices: readonly string[];

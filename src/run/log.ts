@@ -170,6 +170,7 @@ export class ProgressLog implements Disposable {
     }
   }
 
+  /** Closes the file. */
   [Symbol.dispose](): void {
     this.#file.close();
   }
@@ -177,6 +178,7 @@ export class ProgressLog implements Disposable {
 
 /** A run's progress.csv, read back. */
 export interface ProgressTable {
+  /** Names, in the order of the file. */
   readonly columns: readonly string[];
   /** One per iteration; an empty cell is `null`. */
   readonly rows: readonly ProgressRow[];

@@ -26,8 +26,11 @@ export interface RunParams {
   readonly started: string;
   /** Version of metarl that made the run. */
   readonly metarlVersion: string;
+  /** `mmaml`, `promp`. */
   readonly algorithm: string;
+  /** Seed of everything random. */
   readonly seed: number;
+  /** Environment and its version. */
   readonly environment: { readonly name: string; readonly version: number | string };
   /** What the kernels ran on, as the device describes itself; `null` before it is chosen. */
   readonly device: string | null;

@@ -361,7 +361,10 @@ function checkFinite(values: MetaValues, iteration: number, when: string): void 
 }
 
 /** Trains ProMP or MMAML; see {@link TrainMeta}. */
-export const trainMeta: TrainMeta = async (request, observer) => {
+export const trainMeta: TrainMeta = async (
+  request: TrainRequest,
+  observer: TrainObserver,
+): Promise<TrainSummary> => {
   const { config, algorithm, workers, writer } = request;
   const tables = (await loadEnv(config.env)).spec;
   const env = await loadEnv(config.env, envOptions(config, tables));

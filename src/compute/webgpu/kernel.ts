@@ -56,8 +56,11 @@ export interface Dispatch {
 
 /** Limits that decide the shape of kernels and launches. */
 export interface KernelLimits {
+  /** Bytes of workgroup memory. */
   readonly workgroupBytes: number;
+  /** Most bytes of one uniform binding. */
   readonly uniformBytes: number;
+  /** Most bytes of one storage binding. */
   readonly storageBytes: number;
   /** Loop iterations that one invocation may execute, Infinity where there is no such limit. */
   readonly loopIterations: number;

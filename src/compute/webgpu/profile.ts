@@ -10,6 +10,7 @@
 
 /** Shape of the generated kernels for one kind of device. */
 export interface TileProfile {
+  /** What kind of adapter it is for. */
   readonly name: "software" | "gpu";
   /** Threads of one workgroup of a tile kernel. */
   readonly workgroupSize: number;
