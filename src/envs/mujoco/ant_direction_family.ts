@@ -15,14 +15,14 @@
  *     end               the torso is below 0 or above 1 m
  */
 import type { EnvDefinition } from "../env.ts";
-import { bodyOffset, mujocoDefinition, MujocoEnv } from "./mujoco_env.ts";
-import { sumOfClippedSquares, sumOfSquares } from "./mujoco_env.ts";
+import { mujocoDefinition, MujocoEnv, sumOfClippedSquares, sumOfSquares } from "./mujoco_env.ts";
 import { contactForces, positions, velocities } from "./observation.ts";
 import { ANT } from "./robots.ts";
 import type { TaskDistribution } from "./tasks.ts";
 
 class AntDirectionEnv extends MujocoEnv {
-  readonly #torso = bodyOffset(this.sim, "torso");
+  /** Index in `xpos` of the torso's position. */
+  readonly #torso = 3 * this.sim.model.index("body", "torso");
   /** [2] x, y of the torso before the step */
   readonly #before = new Float64Array(2);
 

@@ -15,32 +15,14 @@
  */
 import type { EnvDefinition } from "../env.ts";
 import type { ModeOrder, Point } from "../tasks.ts";
-import { bodyOffset, mujocoDefinition, MujocoEnv, sumOfSquares } from "./mujoco_env.ts";
+import { GoalEnv } from "./goal_env.ts";
+import { mujocoDefinition } from "./mujoco_env.ts";
 import { positions, velocities } from "./observation.ts";
 import { ANT } from "./robots.ts";
 import { goalModesTask, onHalfCircle } from "./tasks.ts";
 
 /** Distance of the modes from the start in m. */
 const GOAL_RADIUS = 4;
-
-class AntGoalEnv extends MujocoEnv {
-  readonly #torso = bodyOffset(this.sim, "torso");
-  readonly #marker = this.sim.model.index("geom", "target");
-
-  protected override beforeReset(): void {
-    // Only drawn: simulations that share the model show the goal of whichever began last.
-    this.sim.model.handle.geom_pos.set(this.task, 3 * this.#marker);
-  }
-
-  protected score(action: Float64Array): void {
-    const { task, sim: { xpos } } = this;
-    const torso = this.#torso;
-    let distance = 0;
-    for (let i = 0; i < 3; i++) distance += Math.abs(xpos[torso + i] - task[i]);
-    this.rewardParts[0] = -distance;
-    this.rewardParts[1] = -0.1 * sumOfSquares(action);
-  }
-}
 
 /** Modes at the angles i * stepAngle - 90 degrees, see `onHalfCircle`. */
 export function antModes(count: number, stepAngle: number): readonly Point[] {
@@ -67,6 +49,6 @@ export function antGoalDefinition(
     ],
     task: goalModesTask({ modes, order, noise: 0.8, z: 0.03 }),
     maxSteps: 250,
-    create: (...parts) => new AntGoalEnv(...parts),
+    create: (...parts) => new GoalEnv({ body: "torso", ctrlCost: 0.1 }, ...parts),
   }));
 }

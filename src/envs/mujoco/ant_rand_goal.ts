@@ -12,21 +12,16 @@
  *     start             positions +- 0.1, velocities N(0, 0.1)
  *     end               never
  */
-import { bodyOffset, mujocoDefinition, MujocoEnv } from "./mujoco_env.ts";
-import { sumOfClippedSquares, sumOfSquares } from "./mujoco_env.ts";
+import { GoalEnv } from "./goal_env.ts";
+import { mujocoDefinition, sumOfClippedSquares } from "./mujoco_env.ts";
 import { contactForces, positions, velocities } from "./observation.ts";
 import { ANT } from "./robots.ts";
 import { discTask } from "./tasks.ts";
 
-class AntRandGoalEnv extends MujocoEnv {
-  readonly #torso = bodyOffset(this.sim, "torso");
-
-  protected score(action: Float64Array): void {
-    const { task, sim: { xpos, cfrcExt } } = this;
-    const torso = this.#torso;
-    this.rewardParts[0] = -Math.abs(xpos[torso] - task[0]) - Math.abs(xpos[torso + 1] - task[1]);
-    this.rewardParts[1] = -0.1 * sumOfSquares(action);
-    this.rewardParts[2] = -5e-4 * sumOfClippedSquares(cfrcExt);
+class AntRandGoalEnv extends GoalEnv {
+  protected override score(action: Float64Array): void {
+    super.score(action);
+    this.rewardParts[2] = -5e-4 * sumOfClippedSquares(this.sim.cfrcExt);
   }
 }
 
@@ -45,5 +40,5 @@ export const antRandGoal = mujocoDefinition("AntRandGoalEnv", [], () => ({
   ],
   task: discTask(3),
   maxSteps: 200,
-  create: (...parts) => new AntRandGoalEnv(...parts),
+  create: (...parts) => new AntRandGoalEnv({ body: "torso", ctrlCost: 0.1 }, ...parts),
 }));

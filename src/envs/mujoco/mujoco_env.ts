@@ -161,11 +161,6 @@ export function sumOfClippedSquares(values: Float64Array): number {
   return sum;
 }
 
-/** Index in `xpos` of a body's position. */
-export function bodyOffset(sim: Simulation, body: string): number {
-  return 3 * sim.model.index("body", body);
-}
-
 /** Definition of an environment; `describe` makes the member for the options' values. */
 export function mujocoDefinition(
   name: string,

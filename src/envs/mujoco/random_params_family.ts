@@ -14,8 +14,8 @@
  *                       survive: 1
  *     start             positions +- 0.005, velocities +- 0.005
  */
-import type { EnvDefinition, ValueRow } from "../env.ts";
 import { exp, log } from "../../util/math.ts";
+import type { EnvDefinition, ValueRow } from "../env.ts";
 import { mujocoDefinition, sumOfSquares } from "./mujoco_env.ts";
 import { positions, velocities } from "./observation.ts";
 import type { Robot } from "./robots.ts";
@@ -46,7 +46,7 @@ export interface RandomParamsMember {
   readonly frameSkip: number;
   /** Names of the geoms in the order of the model. */
   readonly geoms: readonly string[];
-  /** Whether an episode ends in this state; `state` holds positions and velocities. */
+  /** Whether an episode ends in this state. */
   readonly fell: (sim: Simulation) => boolean;
 }
 

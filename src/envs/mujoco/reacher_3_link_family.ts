@@ -16,32 +16,14 @@
  */
 import type { EnvDefinition, OptionRow } from "../env.ts";
 import type { Point } from "../tasks.ts";
-import { bodyOffset, mujocoDefinition, MujocoEnv, sumOfSquares } from "./mujoco_env.ts";
+import { GoalEnv } from "./goal_env.ts";
+import { mujocoDefinition } from "./mujoco_env.ts";
 import { cosinesAndSines, positions, velocities } from "./observation.ts";
 import { REACHER_3_LINK } from "./robots.ts";
 import { goalModesTask } from "./tasks.ts";
 
 /** Coordinate of the corners that the goals lie around, in m. */
 export const CORNER = 0.225;
-
-class Reacher3LinkEnv extends MujocoEnv {
-  readonly #fingertip = bodyOffset(this.sim, "fingertip");
-  readonly #marker = this.sim.model.index("geom", "target");
-
-  protected override beforeReset(): void {
-    // Only drawn: simulations that share the model show the goal of whichever began last.
-    this.sim.model.handle.geom_pos.set(this.task, 3 * this.#marker);
-  }
-
-  protected score(action: Float64Array): void {
-    const { task, sim: { xpos } } = this;
-    const fingertip = this.#fingertip;
-    let distance = 0;
-    for (let i = 0; i < 3; i++) distance += Math.abs(xpos[fingertip + i] - task[i]);
-    this.rewardParts[0] = -distance;
-    this.rewardParts[1] = -0.1 * sumOfSquares(action);
-  }
-}
 
 const OBSERVE_ALL: OptionRow = {
   name: "observe_all_velocities",
@@ -97,6 +79,6 @@ export function reacher3LinkDefinition(member: Reacher3LinkMember): EnvDefinitio
       drawnModes: values.get("compat") === "mmaml-rl" ? publishedModes : modes.length,
     }),
     maxSteps: 50,
-    create: (...parts) => new Reacher3LinkEnv(...parts),
+    create: (...parts) => new GoalEnv({ body: "fingertip", ctrlCost: 0.1 }, ...parts),
   }));
 }

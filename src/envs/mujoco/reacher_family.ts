@@ -17,7 +17,7 @@
 import type { KeyedRandom } from "../../util/prng.ts";
 import type { EnvDefinition } from "../env.ts";
 import { norm, type Point } from "../tasks.ts";
-import { bodyOffset, mujocoDefinition, MujocoEnv, sumOfSquares } from "./mujoco_env.ts";
+import { mujocoDefinition, MujocoEnv, sumOfSquares } from "./mujoco_env.ts";
 import { cosinesAndSines, positions, velocities } from "./observation.ts";
 import { addStartNoise, REACHER } from "./robots.ts";
 import { goalModesTask } from "./tasks.ts";
@@ -32,7 +32,8 @@ export const MODE_RADIUS = HALF_SQUARE * Math.SQRT2;
 const TARGET = 2;
 
 class ReacherEnv extends MujocoEnv {
-  readonly #fingertip = bodyOffset(this.sim, "fingertip");
+  /** Index in `xpos` of the fingertip's position. */
+  readonly #fingertip = 3 * this.sim.model.index("body", "fingertip");
   #distance = 0;
 
   protected override start(random: KeyedRandom): void {

@@ -15,21 +15,11 @@
  */
 import type { EnvDefinition } from "../env.ts";
 import type { ModeOrder } from "../tasks.ts";
-import { bodyOffset, mujocoDefinition, MujocoEnv, sumOfSquares } from "./mujoco_env.ts";
+import { GoalEnv } from "./goal_env.ts";
+import { mujocoDefinition } from "./mujoco_env.ts";
 import { positions, velocities } from "./observation.ts";
 import { SWIMMER } from "./robots.ts";
 import { goalModesTask, onHalfCircle } from "./tasks.ts";
-
-class SwimmerGoalEnv extends MujocoEnv {
-  readonly #torso = bodyOffset(this.sim, "torso");
-
-  protected score(action: Float64Array): void {
-    const { task, sim: { xpos } } = this;
-    const torso = this.#torso;
-    this.rewardParts[0] = -Math.abs(xpos[torso] - task[0]) - Math.abs(xpos[torso + 1] - task[1]);
-    this.rewardParts[1] = -1e-4 * sumOfSquares(action);
-  }
-}
 
 /** The definition of a member; modes at the angles i * stepAngle - 90 degrees. */
 export function swimmerGoalDefinition(
@@ -51,6 +41,6 @@ export function swimmerGoalDefinition(
     ],
     task: goalModesTask({ modes: onHalfCircle(1, modes, stepAngle), order, noise: 0.2 }),
     maxSteps: 200,
-    create: (...parts) => new SwimmerGoalEnv(...parts),
+    create: (...parts) => new GoalEnv({ body: "torso", ctrlCost: 1e-4 }, ...parts),
   }));
 }
