@@ -43,13 +43,7 @@ export type { KernelLimits } from "./src/compute/webgpu/kernel.ts";
 export type { TileProfile } from "./src/compute/webgpu/profile.ts";
 export * from "./src/compute/webgpu/webgpu_device.ts";
 export * from "./src/config/parse.ts";
-export {
-  CONFIG_KEYS,
-  type ConfigKey,
-  type KeyDeclaration,
-  type RunConfig,
-  type ValueRule,
-} from "./src/config/schema.ts";
+export { CONFIG_KEYS, type ConfigKey, type RunConfig } from "./src/config/schema.ts";
 export * from "./src/envs/env.ts";
 export * from "./src/envs/registry.ts";
 export * from "./src/nn/init.ts";

@@ -10,7 +10,7 @@
 import { z } from "zod";
 
 /** What a key's value may be: the validator and the same thing in words, for error messages. */
-export interface ValueRule<T> {
+interface ValueRule<T> {
   /** Accepts the value or says why not. */
   readonly schema: z.ZodType<T>;
   /** Completes the sentence `"key" must be ...`. */
@@ -404,7 +404,7 @@ export type ConfigKey = keyof typeof CONFIG_KEYS;
  * and unit are in {@link CONFIG_KEYS}.
  */
 export type RunConfig = {
-  readonly [K in ConfigKey]: (typeof CONFIG_KEYS)[K] extends ValueRule<infer T> ? T : never;
+  readonly [K in ConfigKey]: (typeof CONFIG_KEYS)[K]["schema"]["_zod"]["output"];
 };
 
 /** A published key that is accepted and checked, but has no effect on training. */
