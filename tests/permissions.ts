@@ -7,3 +7,11 @@
 export function lacks(...names: ("read" | "write" | "run" | "env" | "sys")[]): boolean {
   return names.some((name) => Deno.permissions.querySync({ name }).state !== "granted");
 }
+
+/** Registers a test. */
+type Register = (name: string, fn: () => void | Promise<void>) => void;
+
+/** `Deno.test`, or where one of these permissions is missing, the form of it that skips. */
+export function testNeeding(...names: Parameters<typeof lacks>): Register {
+  return lacks(...names) ? Deno.test.ignore : Deno.test;
+}

@@ -3,6 +3,9 @@ import { scaleAction } from "../../src/envs/env.ts";
 import { envNames, loadEnv, resolveEnvName } from "../../src/envs/registry.ts";
 import { UserError } from "../../src/util/errors.ts";
 import { KeyedRandom, Purpose } from "../../src/util/prng.ts";
+import { testNeeding } from "../permissions.ts";
+
+const test = testNeeding("read");
 
 /** Every registered environment, with every value of its choice and boolean options. */
 async function* variants() {
@@ -23,7 +26,7 @@ async function* variants() {
 /** Episodes played per environment and option; more tasks are drawn than played. */
 const EPISODES = 4;
 
-Deno.test("every environment behaves as its tables say", async () => {
+test("every environment behaves as its tables say", async () => {
   for await (const { name, options } of variants()) {
     const factory = await loadEnv(name, options);
     const { spec } = factory;
@@ -87,7 +90,7 @@ Deno.test("every environment behaves as its tables say", async () => {
   }
 });
 
-Deno.test("sampleTasks() gives task m whatever the count, and other tasks in other iterations", async () => {
+test("sampleTasks() gives task m whatever the count, and other tasks in other iterations", async () => {
   for (const name of envNames()) {
     const factory = await loadEnv(name);
     const few = factory.sampleTasks(new KeyedRandom(1), 5, 3);
@@ -106,7 +109,7 @@ Deno.test("sampleTasks() gives task m whatever the count, and other tasks in oth
   }
 });
 
-Deno.test("sampleTasks() restricts to one mode and keeps the rest of the draw", async () => {
+test("sampleTasks() restricts to one mode and keeps the rest of the draw", async () => {
   for (const name of envNames()) {
     const factory = await loadEnv(name);
     const free = factory.sampleTasks(new KeyedRandom(1), 0, 40);

@@ -6,6 +6,9 @@ import assert from "node:assert/strict";
 import { isTimeColumn, readProgress } from "../../src/run/log.ts";
 import { inTemporaryFolder, metarl, metarlCommand } from "../cli/metarl_process.ts";
 import { TINY } from "./tiny.ts";
+import { testNeeding } from "../permissions.ts";
+
+const test = testNeeding("read", "write", "run");
 
 const ITERATIONS = 6;
 const KILL_AFTER = 3;
@@ -39,7 +42,7 @@ async function runAndKill(args: string[], folder: string, progress: string, rows
 }
 
 for (const algorithm of ["mmaml", "promp"]) {
-  Deno.test(`${algorithm}: 6 iterations equal 3, kill -9, and 3 more`, async () => {
+  test(`${algorithm}: 6 iterations equal 3, kill -9, and 3 more`, async () => {
     await inTemporaryFolder(async (folder) => {
       // large enough that the process is killed before it is done
       const config = { ...TINY, n_itr: ITERATIONS, save_steps: 1, meta_batch_size: 20 };

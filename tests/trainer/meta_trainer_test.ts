@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { adaptKlCoeff } from "../../src/trainer/meta_trainer.ts";
 import type { MetaAlgorithm } from "../../src/trainer/types.ts";
 import { tinyConfig, train } from "./tiny.ts";
+import { testNeeding } from "../permissions.ts";
+
+const test = testNeeding("read");
 
 const ALGORITHMS: MetaAlgorithm[] = ["promp", "mmaml"];
 
 for (const algorithm of ALGORITHMS) {
-  Deno.test(`${algorithm}: 1, 2 and 5 workers give the same rows and the same checkpoint`, async () => {
+  test(`${algorithm}: 1, 2 and 5 workers give the same rows and the same checkpoint`, async () => {
     const runs = [];
     for (const workers of [1, 2, 5]) {
       const { writer } = await train(algorithm, tinyConfig(), { workers });
@@ -17,7 +20,7 @@ for (const algorithm of ALGORITHMS) {
     assert.deepEqual(runs[2], runs[0]);
   });
 
-  Deno.test(`${algorithm}: 4 iterations equal 2, resumed for 2 more`, async () => {
+  test(`${algorithm}: 4 iterations equal 2, resumed for 2 more`, async () => {
     const whole = (await train(algorithm, tinyConfig({ n_itr: 4 }))).writer;
     const first = (await train(algorithm, tinyConfig({ n_itr: 2 }))).writer;
     const resume = first.checkpoints[0];
@@ -28,26 +31,26 @@ for (const algorithm of ALGORITHMS) {
   });
 }
 
-Deno.test("another seed gives other numbers", async () => {
+test("another seed gives other numbers", async () => {
   const one = (await train("promp", tinyConfig({ n_itr: 1 }))).writer.results();
   const other = (await train("promp", tinyConfig({ n_itr: 1, seed: 2 }))).writer.results();
   assert.notEqual(one[0]["Step_0-AverageReturn"], other[0]["Step_0-AverageReturn"]);
 });
 
-Deno.test("every row has the columns that were announced, in that order", async () => {
+test("every row has the columns that were announced, in that order", async () => {
   const { writer } = await train("mmaml", tinyConfig({ n_itr: 1, log_grad_norm: true }));
   assert.deepEqual(Object.keys(writer.rows[0]).sort(), [...writer.columns].sort());
   assert(writer.rows[0]["GradNormPolicy"]! > 0);
   assert(writer.rows[0]["GradNormEncoder"]! > 0);
 });
 
-Deno.test("n_timesteps counts all environment steps since the start of the run", async () => {
+test("n_timesteps counts all environment steps since the start of the run", async () => {
   const { writer } = await train("promp", tinyConfig());
   // 5 tasks x 3 rollouts x 12 steps x 3 rounds, and point environments never end early
   assert.deepEqual(writer.rows.map((row) => row["n_timesteps"]), [540, 1080]);
 });
 
-Deno.test("--init takes the parameters, and neither the counters nor the optimiser", async () => {
+test("--init takes the parameters, and neither the counters nor the optimiser", async () => {
   const first = (await train("promp", tinyConfig())).writer.checkpoints[0];
   const { writer } = await train("promp", tinyConfig({ n_itr: 1, learning_rate: 0 }), {
     init: first,
@@ -61,7 +64,7 @@ Deno.test("--init takes the parameters, and neither the counters nor the optimis
   assert.notDeepEqual(tensor(second, "adam.m.policy.W0"), tensor(first, "adam.m.policy.W0"));
 });
 
-Deno.test("a checkpoint of another network is refused with the tensor's name", async () => {
+test("a checkpoint of another network is refused with the tensor's name", async () => {
   const { writer } = await train("promp", tinyConfig({ n_itr: 1 }));
   const resume = writer.checkpoints[0];
   await assert.rejects(
@@ -74,7 +77,7 @@ Deno.test("a checkpoint of another network is refused with the tensor's name", a
   );
 });
 
-Deno.test("learn_std false keeps the standard deviation at init_std", async () => {
+test("learn_std false keeps the standard deviation at init_std", async () => {
   const { writer } = await train("mmaml", tinyConfig({ learn_std: false, init_std: 0.5 }));
   for (const row of writer.rows) {
     for (const k of [0, 1, 2]) {
@@ -85,7 +88,7 @@ Deno.test("learn_std false keeps the standard deviation at init_std", async () =
   }
 });
 
-Deno.test("the published encoder window changes MMAML's adaptation and nothing before it", async () => {
+test("the published encoder window changes MMAML's adaptation and nothing before it", async () => {
   const ours = (await train("mmaml", tinyConfig({ n_itr: 1 }))).writer.results()[0];
   const theirs =
     (await train("mmaml", tinyConfig({ n_itr: 1, compat: "mmaml-rl" }))).writer.results()[0];
@@ -93,7 +96,7 @@ Deno.test("the published encoder window changes MMAML's adaptation and nothing b
   assert.notEqual(theirs["Step_1-AverageReturn"], ours["Step_1-AverageReturn"]);
 });
 
-Deno.test("a diverging run stops with the place and keeps the last good state", async () => {
+test("a diverging run stops with the place and keeps the last good state", async () => {
   const config = tinyConfig({ n_itr: 50, learning_rate: 1e30 });
   await assert.rejects(train("promp", config), (error: Error) => {
     assert.match(error.message, /iteration \d+|round \d/);
@@ -101,12 +104,12 @@ Deno.test("a diverging run stops with the place and keeps the last good state", 
   });
 });
 
-Deno.test("adaptKlCoeff() halves below target/1.5, doubles above 1.5 target, else keeps", () => {
+test("adaptKlCoeff() halves below target/1.5, doubles above 1.5 target, else keeps", () => {
   // target 0.03: the band is 0.02 .. 0.045
   assert.deepEqual(adaptKlCoeff([4, 4, 4, 4], [0.019, 0.021, 0.044, 0.046], 0.03), [2, 4, 4, 8]);
 });
 
-Deno.test("ProMP learns: the return after adaptation rises on one mode of the point mass", async () => {
+test("ProMP learns: the return after adaptation rises on one mode of the point mass", async () => {
   const { writer } = await train(
     "promp",
     tinyConfig({

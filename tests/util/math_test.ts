@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { cos, exp, log, sin, tanh } from "../../src/util/math.ts";
 import { KeyedRandom, Purpose } from "../../src/util/prng.ts";
+import { testNeeding } from "../permissions.ts";
+
+const test = testNeeding("read");
 
 const bits = new Float64Array(1);
 const integer = new BigInt64Array(bits.buffer);
@@ -108,7 +111,7 @@ Deno.test("tanh() is accurate to 4 ulp, odd, and saturates", () => {
   assert.ok(Number.isNaN(tanh(NaN)));
 });
 
-Deno.test("math.ts and prng.ts call only exactly defined functions of Math", async () => {
+test("math.ts and prng.ts call only exactly defined functions of Math", async () => {
   const allowed = new Set(["floor", "imul", "sqrt"]);
   for (const file of ["math.ts", "prng.ts"]) {
     const source = await Deno.readTextFile(new URL(`../../src/util/${file}`, import.meta.url));

@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { mujocoBinary } from "../../../src/envs/mujoco/runtime.ts";
 import { playEpisodes } from "./episodes.ts";
 import { mujocoNames } from "./helpers.ts";
+import { testNeeding } from "../../permissions.ts";
+
+const test = testNeeding("read");
 
 /** The same episodes on a new thread, which gets the compiled WASM or compiles its own. */
 function playInWorker(module: WebAssembly.Module | null): Promise<Float64Array[]> {
@@ -17,7 +20,7 @@ function playInWorker(module: WebAssembly.Module | null): Promise<Float64Array[]
   }).finally(() => worker.terminate());
 }
 
-Deno.test("the same keys give the same bits: again, in other threads, compiled by whom ever", async () => {
+test("the same keys give the same bits: again, in other threads, compiled by whom ever", async () => {
   const first = await playEpisodes(mujocoNames());
   assert.equal(first.length, mujocoNames().length);
   assert.ok(first.every((numbers) => numbers.every(Number.isFinite)));

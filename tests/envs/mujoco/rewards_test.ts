@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import type { MujocoEnv } from "../../../src/envs/mujoco/mujoco_env.ts";
 import { KeyedRandom } from "../../../src/util/prng.ts";
 import { begin, close, drawAction, mujocoNames, open } from "./helpers.ts";
+import { testNeeding } from "../../permissions.ts";
+
+const test = testNeeding("read");
 
 /** What a reward is a function of: state before and after a control step. */
 interface Moment {
@@ -148,12 +151,12 @@ async function compareRewards(name: string, parts: Parts, options = {}, steps = 
   env.close();
 }
 
-Deno.test("the reward of every environment is the published formula", async () => {
+test("the reward of every environment is the published formula", async () => {
   assert.deepEqual(Object.keys(REWARDS), mujocoNames());
   for (const [name, parts] of Object.entries(REWARDS)) await compareRewards(name, parts);
 });
 
-Deno.test("contacts cost: the ant's feet on the ground give forces", async () => {
+test("contacts cost: the ant's feet on the ground give forces", async () => {
   const { factory, env } = await open("AntRandGoalEnv");
   const random = new KeyedRandom(1);
   begin(factory, env, random);
@@ -168,7 +171,7 @@ Deno.test("contacts cost: the ant's feet on the ground give forces", async () =>
   env.close();
 });
 
-Deno.test("compat mmaml-rl pays the swimmer for being wrong, as the published code does", async () => {
+test("compat mmaml-rl pays the swimmer for being wrong, as the published code does", async () => {
   await compareRewards(
     "SwimmerRandVelEnv",
     (b, c, a, [v]) => [Math.abs(speed(b, c, 0.04) - v), -1e-4 * squares(a)],
@@ -176,7 +179,7 @@ Deno.test("compat mmaml-rl pays the swimmer for being wrong, as the published co
   );
 });
 
-Deno.test("standing still is worth what the published environments say", async () => {
+test("standing still is worth what the published environments say", async () => {
   // Frozen 3-link arm: -25.6. Ant without torques: -1392, with a standard error of 30 over 40 tasks
   // and its modes in turn (the spread of |x| + |y| is about 1 m, times 250 steps).
   for (
@@ -205,7 +208,7 @@ Deno.test("standing still is worth what the published environments say", async (
   }
 });
 
-Deno.test("episodes end where the published ones do, and only there", async () => {
+test("episodes end where the published ones do, and only there", async () => {
   // state that ends the episode after the next step, by environment: index of qpos, value
   const falls: Record<string, [index: number, value: number][]> = {
     AntRandDirecEnv: [[2, 1.5]],

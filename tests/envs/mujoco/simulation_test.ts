@@ -7,8 +7,11 @@ import { Simulation } from "../../../src/envs/mujoco/simulation.ts";
 import { RunError, UserError } from "../../../src/util/errors.ts";
 import { KeyedRandom } from "../../../src/util/prng.ts";
 import { begin, drawAction, mujocoNames, open } from "./helpers.ts";
+import { testNeeding } from "../../permissions.ts";
 
-Deno.test("every handle is freed once, models are compiled once per thread", async () => {
+const test = testNeeding("read");
+
+test("every handle is freed once, models are compiled once per thread", async () => {
   await releaseModels();
   assert.deepEqual(liveHandles, { models: 0, simulations: 0 });
   const names = mujocoNames();
@@ -30,7 +33,7 @@ Deno.test("every handle is freed once, models are compiled once per thread", asy
   assert.deepEqual(liveHandles, { models: 0, simulations: 0 });
 });
 
-Deno.test("a closed simulation and a closed model say so", async () => {
+test("a closed simulation and a closed model say so", async () => {
   const model = await Model.compile("box", "<mujoco/>");
   const sim = new Simulation(model);
   sim.close();
@@ -40,7 +43,7 @@ Deno.test("a closed simulation and a closed model say so", async () => {
   assert.throws(() => model.handle, /Cannot use model box: it is closed/);
 });
 
-Deno.test("WASM memory stays flat over 1000 episodes and over making and closing", async () => {
+test("WASM memory stays flat over 1000 episodes and over making and closing", async () => {
   const { factory, env } = await open("AntRandGoalEnv");
   const random = new KeyedRandom(2);
   const bytes = () => env.sim.qpos.buffer.byteLength;
@@ -67,7 +70,7 @@ Deno.test("WASM memory stays flat over 1000 episodes and over making and closing
   env.close();
 });
 
-Deno.test("views survive a growth of the WASM memory, in the middle of an episode too", async () => {
+test("views survive a growth of the WASM memory, in the middle of an episode too", async () => {
   const random = new KeyedRandom(4);
   const play = async (grow: boolean) => {
     const { factory, env } = await open("AntRandGoalEnv");
@@ -92,7 +95,7 @@ Deno.test("views survive a growth of the WASM memory, in the middle of an episod
   assert.equal(grown.reward, plain.reward);
 });
 
-Deno.test("an unstable simulation gives NaN, and a reset recovers it", async () => {
+test("an unstable simulation gives NaN, and a reset recovers it", async () => {
   const random = new KeyedRandom(9);
   for (const name of ["AntRandGoalModeEnv", "HalfCheetahRandVelEnv", "HumanoidRandDirecEnv"]) {
     // in the first control step of an episode and in a later one
@@ -117,7 +120,7 @@ Deno.test("an unstable simulation gives NaN, and a reset recovers it", async () 
   }
 });
 
-Deno.test("contacts that don't fit into memory are an error, and all environments have room", async () => {
+test("contacts that don't fit into memory are an error, and all environments have room", async () => {
   const balls = Array.from(
     { length: 8 },
     (_, i) => `<body pos="${0.3 * i} 0 0.05"><freejoint/><geom size="0.1"/></body>`,
@@ -159,7 +162,7 @@ Deno.test("contacts that don't fit into memory are an error, and all environment
   }
 });
 
-Deno.test("errors of MJCF are one line with MuJoCo's message and place; MuJoCo lives on", async () => {
+test("errors of MJCF are one line with MuJoCo's message and place; MuJoCo lives on", async () => {
   const wrong: [mjcf: string, message: RegExp][] = [
     ["<mujoco><worldbody>\n<geom colour='1'/></worldbody></mujoco>", /'colour'.*line 2\)$/],
     ["<mujoco><worldbody><bodyy/></worldbody></mujoco>", /unrecognized element.*'bodyy', line 1/],
@@ -187,7 +190,7 @@ Deno.test("errors of MJCF are one line with MuJoCo's message and place; MuJoCo l
   assert.equal(await loadMujoco(), await loadMujoco());
 });
 
-Deno.test("simulations of one model with different tasks don't disturb each other", async () => {
+test("simulations of one model with different tasks don't disturb each other", async () => {
   // The random parameters are written to the model: every instance has its own.
   for (const name of ["HopperRandParamsEnv", "AntRandGoalModeEnv"]) {
     const random = new KeyedRandom(12);

@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { modelFacts } from "../../../src/envs/mujoco/facts.ts";
 import { KeyedRandom } from "../../../src/util/prng.ts";
 import { begin, close, open } from "./helpers.ts";
+import { testNeeding } from "../../permissions.ts";
+
+const test = testNeeding("read");
 
 const RESETS = 600;
 
@@ -28,7 +31,7 @@ function fills(values: number[], limit: number, what: string) {
   assert.ok(largest <= limit && largest > 0.96 * limit, `${what}: ${largest}`);
 }
 
-Deno.test("episodes start around the model's initial state as the published ones do", async () => {
+test("episodes start around the model's initial state as the published ones do", async () => {
   const random = new KeyedRandom(21);
   for (const [name, [p, v, kind]] of Object.entries(STARTS)) {
     const { factory, env } = await open(name);
@@ -73,7 +76,7 @@ Deno.test("episodes start around the model's initial state as the published ones
   }
 });
 
-Deno.test("a reset clears the last episode", async () => {
+test("a reset clears the last episode", async () => {
   const random = new KeyedRandom(22);
   const { factory, env } = await open("Walker2DRandDirecEnv");
   begin(factory, env, random);

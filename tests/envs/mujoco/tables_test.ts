@@ -8,6 +8,9 @@ import type { Simulation } from "../../../src/envs/mujoco/simulation.ts";
 import { loadEnv } from "../../../src/envs/registry.ts";
 import { KeyedRandom } from "../../../src/util/prng.ts";
 import { begin, close, drawAction, mujocoNames, open } from "./helpers.ts";
+import { testNeeding } from "../../permissions.ts";
+
+const test = testNeeding("read");
 
 const ROBOTS = Object.values(robots).filter((value): value is Robot => typeof value === "object");
 
@@ -40,7 +43,7 @@ function coordinates({ joint }: ModelFacts) {
 
 const namesAndUnits = (rows: readonly ValueRow[]) => rows.map(({ name, unit }) => [name, unit]);
 
-Deno.test("the robots' rows are those of their models", async () => {
+test("the robots' rows are those of their models", async () => {
   assert.equal(ROBOTS.length, 8);
   for (const robot of ROBOTS) {
     const facts = modelFacts(await loadModel(robot.model));
@@ -107,7 +110,7 @@ function lookUp(row: ValueRow, robot: Robot, sim: Simulation): { value: number; 
   return assert.fail(`observation ${name} stands for nothing`);
 }
 
-Deno.test("every observation is what its row says", async () => {
+test("every observation is what its row says", async () => {
   const random = new KeyedRandom(5);
   for (const name of mujocoNames()) {
     const { factory, env } = await open(name);
@@ -126,7 +129,7 @@ Deno.test("every observation is what its row says", async () => {
   }
 });
 
-Deno.test("sizes, modes and episode lengths are the published ones", async () => {
+test("sizes, modes and episode lengths are the published ones", async () => {
   // [observation, action, task, modes, length]
   const wanted: Record<string, number[]> = {
     AntRandGoalModeEnv: [29, 8, 3, 4, 250],
@@ -165,7 +168,7 @@ Deno.test("sizes, modes and episode lengths are the published ones", async () =>
   }
 });
 
-Deno.test("observe_all_velocities adds the third joint's velocity to the 3-link reacher", async () => {
+test("observe_all_velocities adds the third joint's velocity to the 3-link reacher", async () => {
   const { factory, env } = await open("Reacher3LinkEnv", { observe_all_velocities: true });
   assert.deepEqual(env.spec.observation.map(({ name }) => name), [
     ...["cos_joint0", "cos_joint1", "sin_joint0", "sin_joint1", "joint2"],

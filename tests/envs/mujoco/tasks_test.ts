@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { loadEnv } from "../../../src/envs/registry.ts";
 import { KeyedRandom } from "../../../src/util/prng.ts";
+import { testNeeding } from "../../permissions.ts";
+
+const test = testNeeding("read");
 
 const COUNT = 12_000;
 
@@ -53,7 +56,7 @@ const MODES: Record<string, [centres: number[][], noise: number, order: "uniform
   SwimmerReach4ModesEnv: [[[-1, 0], [-0.5, half], [0.5, half], [1, 0]], 0.2, "in turn"],
 };
 
-Deno.test("goals lie around their modes with the published noise and order", async () => {
+test("goals lie around their modes with the published noise and order", async () => {
   for (const [name, [centres, noise, order]] of Object.entries(MODES)) {
     const { tasks, modes, spec } = await draw(name);
     assert.equal(spec.modes, centres.length);
@@ -100,7 +103,7 @@ function hexagon(r: number): number[][] {
   ];
 }
 
-Deno.test("the arms' goals are shortened to what the arm reaches", async () => {
+test("the arms' goals are shortened to what the arm reaches", async () => {
   for (const [name, [centres, noise, cap, z]] of Object.entries(ARMS)) {
     const { tasks, modes, spec } = await draw(name);
     assert.equal(spec.modes, centres.length);
@@ -132,7 +135,7 @@ Deno.test("the arms' goals are shortened to what the arm reaches", async () => {
   }
 });
 
-Deno.test("compat mmaml-rl draws two of the 3-link reacher's six modes, all can be asked for", async () => {
+test("compat mmaml-rl draws two of the 3-link reacher's six modes, all can be asked for", async () => {
   const { modes, spec } = await draw("Reacher3Link6ModeEnv", { compat: "mmaml-rl" });
   assert.deepEqual([...new Set(modes)].sort(), [0, 1]);
   assert.equal(spec.modes, 6);
@@ -143,7 +146,7 @@ Deno.test("compat mmaml-rl draws two of the 3-link reacher's six modes, all can 
   assert.ok(x.reduce((sum, value) => sum + value, 0) / 200 < -0.2);
 });
 
-Deno.test("directions are -1 and 1 alike, or uniform on the circle", async () => {
+test("directions are -1 and 1 alike, or uniform on the circle", async () => {
   for (
     const name of [
       ...["AntRandDirecEnv", "HalfCheetahRandDirecEnv"],
@@ -164,7 +167,7 @@ Deno.test("directions are -1 and 1 alike, or uniform on the circle", async () =>
   }
 });
 
-Deno.test("speeds, places and the disc are uniform", async () => {
+test("speeds, places and the disc are uniform", async () => {
   const ranges: Record<string, [number, number]> = {
     HalfCheetahRandVelEnv: [0, 3],
     HalfCheetahTargetSpeedEnv: [-3, 3],
@@ -183,7 +186,7 @@ Deno.test("speeds, places and the disc are uniform", async () => {
   isUniform(tasks.map(([x, y]) => Math.atan2(y, x)), -Math.PI, Math.PI, "angle");
 });
 
-Deno.test("random parameters are powers of 1.5 and 1.3, each number on its own", async () => {
+test("random parameters are powers of 1.5 and 1.3, each number on its own", async () => {
   for (const name of ["HopperRandParamsEnv", "Walker2DRandParamsEnv"]) {
     const { tasks, spec } = await draw(name);
     spec.task.forEach((row, i) => {
