@@ -4,6 +4,7 @@ import { checkPhysics } from "../../../src/golden/physics.ts";
 import { modelFacts } from "../../../src/envs/mujoco/facts.ts";
 import { loadModel, MODEL_NAMES } from "../../../src/envs/mujoco/models/mod.ts";
 import { Simulation } from "../../../src/envs/mujoco/simulation.ts";
+import { sin } from "../../../src/util/math.ts";
 import ant from "../../golden/physics_ant.json" with { type: "json" };
 import halfCheetah from "../../golden/physics_half_cheetah.json" with { type: "json" };
 import hopper from "../../golden/physics_hopper.json" with { type: "json" };
@@ -48,7 +49,7 @@ Deno.test("no trajectory leaves the golden one within 200 steps by more than rou
     for (const { step: until, qpos, qvel } of trajectory) {
       for (; step < until; step++) {
         for (let k = 0; k < facts.nu; k++) {
-          sim.ctrl[k] = 0.7 * Math.sin(0.05 * step * (k + 1) + k);
+          sim.ctrl[k] = 0.7 * sin(0.05 * step * (k + 1) + k);
         }
         assert.ok(sim.advance(1));
       }

@@ -5,7 +5,7 @@ import { loadModel } from "../../../src/envs/mujoco/models/mod.ts";
 import * as robots from "../../../src/envs/mujoco/robots.ts";
 import type { Robot } from "../../../src/envs/mujoco/robots.ts";
 import type { Simulation } from "../../../src/envs/mujoco/simulation.ts";
-import { loadEnv } from "../../../src/envs/registry.ts";
+import { envNames, loadEnv } from "../../../src/envs/registry.ts";
 import { KeyedRandom } from "../../../src/util/prng.ts";
 import { begin, close, drawAction, mujocoNames, open } from "./helpers.ts";
 import { testNeeding } from "../../permissions.ts";
@@ -180,4 +180,18 @@ test("observe_all_velocities adds the third joint's velocity to the 3-link reach
   assert.equal(env.obs[7], env.sim.qvel[2]);
   assert.notEqual(env.obs[7], 0);
   env.close();
+});
+
+Deno.test("docs/environments.md lists every environment with its sizes", async () => {
+  const text = await Deno.readTextFile(new URL("../../../docs/environments.md", import.meta.url));
+  const listed = text.split("\n").map((line) => line.split("|").map((cell) => cell.trim()))
+    .filter((cells) => cells.length === 9 && /Env|Target/.test(cells[1]))
+    .map((cells) => cells.slice(1, 8));
+  const wanted = await Promise.all(
+    envNames().map(async (name) => {
+      const { obsDim, actDim, taskDim, modes, maxSteps, description } = (await loadEnv(name)).spec;
+      return [name, ...[obsDim, actDim, taskDim, modes || "-", maxSteps].map(String), description];
+    }),
+  );
+  assert.deepEqual(listed, wanted);
 });
