@@ -62,7 +62,7 @@ export class ProcessOutput implements Output {
   }
 
   status(text: string | null): void {
-    if (!this.isTerminal) return;
+    if (!this.isTerminal || text === this.#status) return;
     if (text !== null || this.#status !== null) this.#writeOut(ERASE_LINE + (text ?? ""));
     this.#status = text;
   }
@@ -71,7 +71,7 @@ export class ProcessOutput implements Output {
     const status = this.#status;
     this.status(null);
     print();
-    if (status !== null) this.status(status);
+    this.status(status);
   }
 
   #writeOut(text: string): void {
