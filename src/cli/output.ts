@@ -63,7 +63,7 @@ export class ProcessOutput implements Output {
 
   status(text: string | null): void {
     if (!this.isTerminal || text === this.#status) return;
-    if (text !== null || this.#status !== null) this.#writeOut(ERASE_LINE + (text ?? ""));
+    this.#writeOut(ERASE_LINE + (text ?? ""));
     this.#status = text;
   }
 
