@@ -11,6 +11,7 @@ import { MetaObjective, type MetaObjectiveSpec } from "../src/algos/meta_objecti
 import { CpuDevice } from "../src/compute/cpu/cpu_device.ts";
 import type { Device } from "../src/compute/device.ts";
 import { encoderLayout, modulationLayout, policyLayout } from "../src/compute/layout.ts";
+import { probeAdapter } from "../src/compute/webgpu/adapter.ts";
 import { WebGpuDevice } from "../src/compute/webgpu/webgpu_device.ts";
 import { initEncoder, initPolicy } from "../src/nn/init.ts";
 import { KeyedRandom, Purpose } from "../src/util/prng.ts";
@@ -137,7 +138,8 @@ async function measure(device: Device): Promise<Result[]> {
 
 const wanted = Deno.args.filter((arg) => !arg.startsWith("--"));
 const results: Result[] = [];
-for (const kind of wanted.length > 0 ? wanted : ["cpu", "webgpu"]) {
+const present = await probeAdapter() === null ? ["cpu"] : ["cpu", "webgpu"];
+for (const kind of wanted.length > 0 ? wanted : present) {
   const device = kind === "cpu" ? await CpuDevice.create() : await WebGpuDevice.create();
   console.error(device.description);
   results.push(...await measure(device));
