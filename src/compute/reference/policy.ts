@@ -6,7 +6,12 @@
  * prefixed `d`, tangents along the direction v (R-operator, Pearlmutter 1994) `r`; `dr` is the
  * tangent of an adjoint.
  */
-import type { InnerStepPullback, PolicyForward, SurrogateGradient } from "../kernels.ts";
+import type {
+  InnerStepPullback,
+  PolicyForward,
+  SampleTensors,
+  SurrogateGradient,
+} from "../kernels.ts";
 import { layerWidths, modulationLayout, policyLayout, type PolicySpec } from "../layout.ts";
 import { klDivergence, logLikelihood } from "./distribution.ts";
 import { type ReferenceTensor, values } from "./tensor.ts";
@@ -251,6 +256,20 @@ function flooredLogStd(network: Network, theta: Float64Array, floor: number | nu
   return { logStd, passes };
 }
 
+/** The numbers of a step's samples. */
+function sampleValues(samples: SampleTensors) {
+  const data = (name: Exclude<keyof SampleTensors, "maxSamplesPerTask">) =>
+    values(samples[name]).data;
+  return {
+    obs: data("obs"),
+    actions: data("actions"),
+    advantages: data("advantages"),
+    oldMean: data("oldMean"),
+    oldLogStd: data("oldLogStd"),
+    offsets: data("offsets"),
+  };
+}
+
 /** See {@link SurrogateGradient}. */
 export function surrogateGradient(command: SurrogateGradient): void {
   const { spec, samples, clipEps } = command;
@@ -260,14 +279,7 @@ export function surrogateGradient(command: SurrogateGradient): void {
   const gradParams = values(command.gradParams);
   const gradModulation = command.gradModulation === null ? null : values(command.gradModulation);
   const stats = values(command.stats).data;
-  const [obs, actions, advantages, oldMean, oldLogStd, offsets] = [
-    samples.obs,
-    samples.actions,
-    samples.advantages,
-    samples.oldMean,
-    samples.oldLogStd,
-    samples.offsets,
-  ].map((tensor) => values(tensor).data);
+  const { obs, actions, advantages, oldMean, oldLogStd, offsets } = sampleValues(samples);
   const actDim = spec.actDim;
   const dMean = new Float64Array(actDim);
   gradParams.data.fill(0);
@@ -318,14 +330,7 @@ export function innerStepPullback(command: InnerStepPullback): void {
   const adjointIn = values(command.adjointIn);
   const adjointOut = values(command.adjointOut);
   const gradModulation = command.gradModulation === null ? null : values(command.gradModulation);
-  const [obs, actions, advantages, oldMean, oldLogStd, offsets] = [
-    samples.obs,
-    samples.actions,
-    samples.advantages,
-    samples.oldMean,
-    samples.oldLogStd,
-    samples.offsets,
-  ].map((tensor) => values(tensor).data);
+  const { obs, actions, advantages, oldMean, oldLogStd, offsets } = sampleValues(samples);
   const actDim = spec.actDim;
   const dMean = new Float64Array(actDim);
   const drMean = new Float64Array(actDim);
