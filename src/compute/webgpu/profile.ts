@@ -22,6 +22,8 @@ export interface TileProfile {
   readonly cost: { readonly weight: number; readonly tile: number; readonly multiplyAdd: number };
   /** Most vec4 sums that one thread holds in a product. */
   readonly maxSums: number;
+  /** Most gradient entries that one thread computes at a time. */
+  readonly maxOuter: number;
   /** Loops are unrolled until a body has this cost, */
   readonly bodyCost: number;
   /** but to no more vec4 multiply-adds than this. */
@@ -42,10 +44,11 @@ export const SOFTWARE_PROFILE: TileProfile = {
   weightSource: "uniform",
   cost: { weight: 10, tile: 12, multiplyAdd: 0.6 },
   maxSums: 32,
+  maxOuter: 64,
   bodyCost: 50,
   maxUnrolled: 128,
   maxRegisterGradients: 0,
-  maxPrivateGradients: 4096,
+  maxPrivateGradients: 0,
   targetWorkgroups: 16,
 };
 
@@ -57,6 +60,7 @@ export const GPU_PROFILE: TileProfile = {
   weightSource: "storage",
   cost: { weight: 4, tile: 4, multiplyAdd: 2 },
   maxSums: 16,
+  maxOuter: 64,
   bodyCost: 50,
   maxUnrolled: 128,
   maxRegisterGradients: 160,

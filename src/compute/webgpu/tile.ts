@@ -126,7 +126,7 @@ export class TileBuilder {
     const numWeights = Object.keys(product.weights).length;
     const numRows = Object.keys(product.rows).length;
     const numTerms = product.sums.reduce((count, sum) => count + sum.terms.length, 0);
-    const steps = product.transposed ? [4] : [1, 2, 4];
+    const steps = [1, 2, 4];
     let best = { outputs: 4, groups: 1, step: 4, cost: Infinity };
     for (const outputs of BLOCK_SIDES.filter((side) => product.outputs % side === 0)) {
       for (const groups of BLOCK_GROUPS.filter((count) => this.width % count === 0)) {
@@ -184,14 +184,13 @@ export class TileBuilder {
       }
       const multiplyAdd = (
         output: number,
-        component: string,
         weightAt: (name: string) => string,
         rowAt: (name: string, group: number) => string,
       ) => {
         for (const { name, terms } of sums) {
           for (const group of range(block.groups)) {
             const products = terms.map(([weights, rows]) =>
-              `${weightAt(weights)}.${component} * ${rowAt(rows, group)}`
+              `${weightAt(weights)} * ${rowAt(rows, group)}`
             );
             w.line(`${variable(name, output, group)} += ${products.join(" + ")};`);
           }
@@ -209,17 +208,23 @@ export class TileBuilder {
       const passes = depth / step;
       w.loop({ variable: "k", from: "0u", to: `${depth}u`, step, passes }, () => {
         if (transposed) {
-          for (const k of range(4)) loadRows(k, `${k}`);
+          for (const k of range(step)) loadRows(k, `${k}`);
           for (const output of range(block.outputs)) {
+            const first = `(output + ${output}u) * ${stride}u`;
             for (const name of weightNames) {
-              const index = `(output + ${output}u) * ${stride}u + k / 4u`;
-              w.line(`let ${name}${output} = ${weight(name, index)};`);
+              if (step === 4) {
+                w.line(`let ${name}${output} = ${weight(name, `${first} + k / 4u`)};`);
+                continue;
+              }
+              for (const k of range(step)) {
+                const place = `${weight(name, `${first} + (k + ${k}u) / 4u`)}[(k + ${k}u) % 4u]`;
+                w.line(`let ${name}${output}_${k} = ${place};`);
+              }
             }
-            for (const k of range(4)) {
+            for (const k of range(step)) {
               multiplyAdd(
                 output,
-                "xyzw"[k],
-                (name) => `${name}${output}`,
+                (name) => step === 4 ? `${name}${output}.${"xyzw"[k]}` : `${name}${output}_${k}`,
                 (name, group) => `${name}${k}_${group}`,
               );
             }
@@ -236,8 +241,7 @@ export class TileBuilder {
             for (const component of range(4)) {
               multiplyAdd(
                 four * 4 + component,
-                "xyzw"[component],
-                (name) => `${name}${k}_${four}`,
+                (name) => `${name}${k}_${four}.${"xyzw"[component]}`,
                 (name, group) => `${name}${k}_${group}`,
               );
             }
@@ -289,13 +293,13 @@ export class GradientBuilder {
 
   #block(product: OuterProduct): { blockRows: number; blockColumns: number } {
     const { profile, threads, width } = this.tile;
-    const { cost, maxSums, maxUnrolled } = profile;
+    const { cost, maxOuter, maxUnrolled } = profile;
     const pairs = product.pairs.length;
     let best = { blockRows: 4, blockColumns: 4, cost: Infinity };
     for (const blockRows of BLOCK_SIDES.filter((side) => product.rows % side === 0)) {
       for (const blockColumns of BLOCK_SIDES.filter((side) => product.columns % side === 0)) {
         const area = blockRows * blockColumns;
-        if (area > 16 && (area > maxSums * 4 || area * pairs > maxUnrolled)) continue;
+        if (area > 16 && (area > maxOuter || area * pairs > maxUnrolled)) continue;
         const blocks = (product.rows / blockRows) * (product.columns / blockColumns);
         const perStep = pairs * ((blockRows + blockColumns) * cost.tile + area * cost.multiplyAdd);
         const total = Math.ceil(blocks / threads) * (perStep + area * cost.weight / width);

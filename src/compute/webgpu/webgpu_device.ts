@@ -70,7 +70,9 @@ function tensorsOf(command: Command): Tensor[] {
 export class WebGpuDevice implements Device {
   readonly kind = "webgpu";
   readonly description: string;
+  /** Tile sizes of the kernels. */
   readonly profile: TileProfile;
+  /** What the kernels may use. */
   readonly limits: KernelLimits;
   readonly #device: GPUDevice;
   readonly #ownsDevice: boolean;
@@ -151,6 +153,11 @@ export class WebGpuDevice implements Device {
   /** Tensors that are not freed yet. */
   get liveTensors(): number {
     return this.#tensors.size;
+  }
+
+  /** Number of different kernels compiled so far. */
+  get compiledKernels(): number {
+    return this.#pipelines.size;
   }
 
   /** The device underneath, for sharing buffers with other users of it. */

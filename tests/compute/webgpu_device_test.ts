@@ -1,0 +1,313 @@
+/** What is the WebGPU backend's own: memory, reads, errors, limits and the texts of the kernels. */
+import assert from "node:assert/strict";
+import type { Command } from "../../src/compute/kernels.ts";
+import type { PolicySpec } from "../../src/compute/layout.ts";
+import { ReferenceDevice } from "../../src/compute/reference/reference_device.ts";
+import { dumpKernels } from "../../src/compute/webgpu/dump.ts";
+import { buildKernel, unitsPerInvocation } from "../../src/compute/webgpu/kernel.ts";
+import { loopLimit, PROBE_ITERATIONS } from "../../src/compute/webgpu/loop_probe.ts";
+import { PipelineCache } from "../../src/compute/webgpu/pipeline.ts";
+import { GPU_PROFILE, SOFTWARE_PROFILE } from "../../src/compute/webgpu/profile.ts";
+import { WebGpuDevice } from "../../src/compute/webgpu/webgpu_device.ts";
+import { WgslWriter } from "../../src/compute/webgpu/wgsl_writer.ts";
+import { RunError } from "../../src/util/errors.ts";
+import {
+  assertKernel,
+  encoderBackwardCase,
+  policyForwardCase,
+  runCase,
+  surrogateGradientCase,
+} from "./compare.ts";
+import { gpuTest, withGpu } from "./webgpu_support.ts";
+
+const reference = new ReferenceDevice();
+const spec: PolicySpec = {
+  obsDim: 3,
+  actDim: 2,
+  hiddenSizes: [4],
+  activation: "tanh",
+  learnStd: true,
+  film: null,
+};
+
+/** For `assert.rejects`: a RunError of this code whose message holds all the texts. */
+function runError(code: string, ...texts: string[]): (error: unknown) => true {
+  return (error) => {
+    assert.ok(error instanceof RunError, String(error));
+    assert.equal(error.code, code);
+    for (const text of texts) assert.ok(error.message.includes(text), error.message);
+    assert.ok(!error.message.includes("\n"), "one line");
+    return true;
+  };
+}
+
+gpuTest(
+  "write() takes any kind of numbers at any offset, read() gives them back",
+  () =>
+    withGpu(async (device) => {
+      const tensor = device.tensor("t", [2, 3]);
+      assert.deepEqual([...await device.read(tensor)], [0, 0, 0, 0, 0, 0]);
+      device.write(tensor, [1, 2, 3, 4, 5, 6]);
+      device.write(tensor, new Float32Array([0, 7, 8]).subarray(1), 1);
+      device.write(tensor, new Float64Array([9]), 5);
+      const shared = new Float32Array(new SharedArrayBuffer(4));
+      shared[0] = 10;
+      device.write(tensor, shared, 4);
+      device.write(tensor, []);
+      assert.deepEqual([...await device.read(tensor)], [1, 7, 8, 4, 10, 9]);
+      const counts = device.tensor("n", [2], "u32");
+      device.write(counts, [1, 2 ** 32 - 1]);
+      assert.deepEqual(await device.read(counts), new Uint32Array([1, 2 ** 32 - 1]));
+      assert.throws(() => device.write(tensor, [1, 2], 5), RangeError);
+    }),
+);
+
+gpuTest(
+  "read() sees what was submitted last, at every size, first time and later",
+  () =>
+    withGpu(async (device) => {
+      for (const size of [1, 3, 64, 65, 5000]) {
+        const tensor = device.tensor("t", [size]);
+        for (const value of [1, 2, 3]) {
+          const row = device.tensor("row", [1]);
+          device.write(row, [value]);
+          await device.submit([{ kernel: "broadcast_row", row, out: tensor }]);
+          assert.deepEqual(await device.read(tensor), new Float32Array(size).fill(value));
+          device.free(row);
+        }
+      }
+    }),
+);
+
+gpuTest(
+  "tensors are counted until they are freed, and can't be used afterwards",
+  () =>
+    withGpu(async (device) => {
+      const out = device.tensor("out", [4]);
+      const command: Command = { kernel: "clear", out };
+      assert.equal(device.liveTensors, 1);
+      await device.submit([command]);
+      device.free(out);
+      assert.equal(device.liveTensors, 0);
+      await assert.rejects(device.submit([command]), RangeError);
+      await assert.rejects(device.read(out), /"out" was freed or belongs to another device/);
+      assert.throws(() => device.free(out), RangeError);
+      await runCase(device, policyForwardCase({ spec, counts: [3], modulated: false }));
+      assert.equal(device.liveTensors, 0);
+    }),
+);
+
+gpuTest(
+  "a command submitted twice is prepared once and runs twice",
+  () =>
+    withGpu(async (device) => {
+      const params = device.tensor("params", [3]);
+      const grad = device.tensor("grad", [3]);
+      device.write(grad, [1, 2, 3]);
+      const command: Command = { kernel: "sgd_step", params, grad, lr: -1, out: params };
+      await device.submit([command, command]);
+      const kernels = device.compiledKernels;
+      await device.submit([command]);
+      assert.deepEqual([...await device.read(params)], [3, 6, 9]);
+      assert.equal(device.compiledKernels, kernels);
+    }),
+);
+
+gpuTest("results are the same bits every time", () =>
+  withGpu(async (device) => {
+    // several chunks per task and workgroups that finish in any order
+    const build = surrogateGradientCase({ spec, counts: [900, 70], modulated: false });
+    const [first, second] = [await runCase(device, build), await runCase(device, build)];
+    assert.deepEqual(first, second);
+  }));
+
+gpuTest(
+  "a wrong size is refused with the kernel, the tensor and both sizes",
+  () =>
+    withGpu(async (device) => {
+      const rows = device.tensor("rows", [2, 3]);
+      const out = device.tensor("out", [4]);
+      await assert.rejects(
+        device.submit([{ kernel: "sum_rows", rows, scale: 1, out }]),
+        /Cannot run sum_rows: rows "rows" is \[2,3\] with 6 elements, wanted 8/,
+      );
+      assert.equal(device.liveTensors, 2);
+    }),
+);
+
+gpuTest(
+  "layers that do not fit the workgroup memory are refused with their sizes",
+  () =>
+    withGpu(async (device) => {
+      const wide = policyForwardCase({
+        spec: { ...spec, hiddenSizes: [5000] },
+        counts: [1],
+        modulated: false,
+      });
+      await assert.rejects(
+        runCase(device, wide),
+        runError("workgroup-memory", "3-5000-2", `${device.limits.workgroupBytes} are there`),
+      );
+    }),
+);
+
+gpuTest(
+  "a tensor larger than the GPU can bind is refused with its size",
+  () =>
+    withGpu((device) => {
+      const elements = device.limits.storageBytes / 4 + 1;
+      assert.throws(
+        () => device.tensor("obs", [elements]),
+        runError("gpu-memory", `"obs" [${elements}]`, `${device.limits.storageBytes}`),
+      );
+      return Promise.resolve();
+    }),
+);
+
+gpuTest(
+  "a shader error names the kernel, its sizes and the WGSL line",
+  () =>
+    withGpu(async (device) => {
+      const kernel = buildKernel({
+        name: "broken",
+        sizes: "3-4-2",
+        header: ["does not compile"],
+        bindings: [{ name: "out", access: "read_write", element: "f32" }],
+        body: (w) => {
+          w.line("@compute @workgroup_size(1)");
+          w.block("fn main()", () => w.line("out[0] = missing + 1.0;"));
+        },
+      });
+      const line = kernel.wgsl.split("\n").findIndex((text) => text.includes("missing")) + 1;
+      await assert.rejects(
+        new PipelineCache(device.gpuDevice).get(kernel),
+        runError(
+          "shader",
+          "broken (3-4-2)",
+          `line ${line}: \`out[0] = missing + 1.0;\``,
+          "missing",
+        ),
+      );
+    }),
+);
+
+gpuTest("a lost device is an error of the next call", async () => {
+  const device = await WebGpuDevice.create();
+  const out = device.tensor("out", [4]);
+  device.gpuDevice.destroy();
+  await device.gpuDevice.lost;
+  await assert.rejects(device.submit([{ kernel: "clear", out }]), runError("device-lost", "lost"));
+  await assert.rejects(device.read(out), runError("device-lost"));
+  await device.close();
+});
+
+gpuTest(
+  "a failed submit names the kernel and the tensors, and the next one works",
+  () =>
+    withGpu(async (device) => {
+      const buffer = device.gpuDevice.createBuffer({ size: 16, usage: GPUBufferUsage.COPY_DST });
+      const out = device.importBuffer("foreign", [4], buffer);
+      await assert.rejects(
+        device.submit([{ kernel: "clear", out }]),
+        runError("gpu", "clear", "foreign [4]"),
+      );
+      const fine = device.tensor("fine", [1]);
+      await device.submit([{ kernel: "clear", out: fine }]);
+      assert.deepEqual([...await device.read(fine)], [0]);
+      buffer.destroy();
+    }),
+);
+
+gpuTest("the loop probe finds the 65,535 iterations of Mesa 22", () =>
+  withGpu((device) => {
+    const { loopIterations } = device.limits;
+    if (/loops end after 65535/.test(device.description)) assert.equal(loopIterations, 64879);
+    else assert.equal(loopIterations, Infinity);
+    return Promise.resolve();
+  }));
+
+Deno.test("loopLimit() leaves room below what the driver executes", () => {
+  assert.equal(loopLimit(65535), 64879);
+  assert.equal(loopLimit(PROBE_ITERATIONS), Infinity);
+});
+
+gpuTest("tasks whose tiles exceed the loop limit are cut into chunks", () =>
+  withGpu(
+    async (device) => {
+      // one workgroup would execute more than 65,535 iterations for these samples
+      const build = surrogateGradientCase({
+        spec: { ...spec, obsDim: 1, actDim: 1, hiddenSizes: [] },
+        counts: [300_000],
+        modulated: false,
+      });
+      await assertKernel(device, reference, { kernel: "surrogate_gradient", name: "long", build });
+    },
+    { profile: { ...SOFTWARE_PROFILE, tileSizes: [16, 4], targetWorkgroups: 1 } },
+  ));
+
+gpuTest(
+  "sequences whose steps exceed the loop limit are cut into launches",
+  () =>
+    withGpu(async (device) => {
+      const encoder = { inputDim: 1, cellSize: 1, outputDim: 1, mlpAfterGru: false };
+      const build = encoderBackwardCase({
+        spec: { ...encoder, mlpAfterPool: false },
+        slots: 1,
+        steps: 20_000,
+        paths: [1],
+      });
+      await assertKernel(device, reference, { kernel: "encoder_backward", name: "long", build });
+    }),
+);
+
+Deno.test("create() says no-adapter where there is no WebGPU", async () => {
+  Object.defineProperty(navigator, "gpu", { value: undefined, configurable: true });
+  try {
+    await assert.rejects(WebGpuDevice.create(), runError("no-adapter", "--device cpu"));
+  } finally {
+    Reflect.deleteProperty(navigator, "gpu");
+  }
+});
+
+Deno.test("WgslWriter counts the iterations of nested loops", () => {
+  const writer = new WgslWriter();
+  const perPass = writer.loop({ variable: "i", to: "n", passes: 10 }, () => {
+    writer.loop({ variable: "j", to: "7u", passes: 7 }, () => writer.line("x += 1.0;"));
+    writer.loop({ variable: "once", to: "1u", passes: 1 }, () => writer.line("x += 1.0;"));
+    writer.spread("k", 20, 8, () => writer.line("x += 1.0;"));
+  });
+  // 7 passes of j, none for the single pass, ceil(20 / 8) of k, and the loop's own
+  assert.equal(perPass, 7 + 0 + 3 + 1);
+  assert.equal(writer.iterations, 10 * perPass);
+});
+
+Deno.test("unitsPerInvocation() refuses a kernel whose single tile exceeds the limit", () => {
+  const kernel = { ...dumpless(), iterations: 10, iterationsPerUnit: 30 };
+  const limits = { workgroupBytes: 0, uniformBytes: 0, storageBytes: 0, loopIterations: 100 };
+  assert.equal(unitsPerInvocation(kernel, limits), 3);
+  assert.throws(
+    () => unitsPerInvocation(kernel, { ...limits, loopIterations: 39 }),
+    runError("loop-limit", "wide (3-4-2)", "40 loop iterations"),
+  );
+});
+
+function dumpless() {
+  return buildKernel({ name: "wide", sizes: "3-4-2", header: [], bindings: [], body: () => {} });
+}
+
+Deno.test("dumpKernels() gives every kernel's text with a header that says what it does", () => {
+  const encoder = { inputDim: 6, cellSize: 8, outputDim: 8, mlpAfterGru: true, mlpAfterPool: true };
+  const film = { useBetas: true, shiftGammas: true };
+  for (const profile of [GPU_PROFILE, SOFTWARE_PROFILE]) {
+    const dump = dumpKernels({ ...spec, film }, encoder, profile);
+    const names = dump.map(({ name }) => name);
+    assert.equal(new Set(names).size, names.length);
+    for (const name of ["policy_forward", "inner_step_pullback", "gru_backward", "adam"]) {
+      assert.ok(names.includes(name), name);
+    }
+    for (const { name, wgsl } of dump) {
+      assert.match(wgsl, /^\/\/ \w+: .*\n\/\/ \S.*\n/, name);
+      assert.equal(wgsl.split("{").length, wgsl.split("}").length, name);
+    }
+  }
+});
