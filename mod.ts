@@ -44,6 +44,7 @@ export type { TileProfile } from "./src/compute/webgpu/profile.ts";
 export * from "./src/compute/webgpu/webgpu_device.ts";
 export * from "./src/config/parse.ts";
 export { CONFIG_KEYS, type ConfigKey, type RunConfig } from "./src/config/schema.ts";
+export * from "./src/envs/check.ts";
 export * from "./src/envs/env.ts";
 export * from "./src/envs/registry.ts";
 export * from "./src/nn/init.ts";

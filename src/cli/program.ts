@@ -4,10 +4,11 @@
  *
  * Exit codes: 0 done, 1 it failed, 2 asked wrongly, 130 interrupted.
  */
-import { Command, CommanderError } from "@commander-js/extra-typings";
+import { Command, CommanderError, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { UserError } from "../util/errors.ts";
 import { didYouMean } from "../util/nearest.ts";
 import type { CliContext } from "./context.ts";
+import { envsCommand } from "./envs.ts";
 import { ExitCode, reportFailure } from "./failure.ts";
 import { mmamlCommand } from "./mmaml.ts";
 import type { Output } from "./output.ts";
@@ -37,6 +38,13 @@ function typedCommand(program: Command, args: readonly string[]): string {
   return name === undefined ? "metarl" : `metarl ${name}`;
 }
 
+/** Gives a command and those below it the program's settings: how it prints, that it throws. */
+function inherit(command: CommandUnknownOpts, parent: CommandUnknownOpts): CommandUnknownOpts {
+  command.copyInheritedSettings(parent);
+  for (const child of command.commands) inherit(child, command);
+  return command;
+}
+
 /** The program with all of its commands. */
 async function buildProgram(context: CliContext): Promise<Command> {
   const program = new Command("metarl")
@@ -54,8 +62,9 @@ async function buildProgram(context: CliContext): Promise<Command> {
       "after",
       "\nExample:\n  $ metarl mmaml configs/point_env_momentum_dense.json --seed 2",
     );
-  program.addCommand(mmamlCommand(context).copyInheritedSettings(program));
-  program.addCommand(prompCommand(context).copyInheritedSettings(program));
+  for (const make of [mmamlCommand, prompCommand, envsCommand]) {
+    program.addCommand(inherit(make(context), program));
+  }
   const { addCompletion } = await import("./complete.ts");
   addCompletion(program);
   return program;
