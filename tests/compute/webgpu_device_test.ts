@@ -260,6 +260,38 @@ gpuTest(
     }),
 );
 
+gpuTest("sequences whose kept states exceed one binding are kept in several buffers", () =>
+  withGpu(
+    async (device) => {
+      const build = encoderBackwardCase({
+        spec: { inputDim: 2, cellSize: 3, outputDim: 2, mlpAfterGru: true, mlpAfterPool: false },
+        slots: 10,
+        steps: 20,
+        paths: [10, 7],
+      });
+      // tiles of 4 sequences: 20 steps of 24 rows take 7,680 bytes each, 2 of the 5 tiles fit
+      await assertKernel(device, reference, { kernel: "encoder_backward", name: "groups", build });
+    },
+    { profile: { ...SOFTWARE_PROFILE, tileSizes: [4] }, limits: { storageBytes: 20_000 } },
+  ));
+
+gpuTest(
+  "encoder states that fit no binding are refused with their sizes",
+  () =>
+    withGpu(async (device) => {
+      const build = encoderBackwardCase({
+        spec: { inputDim: 2, cellSize: 3, outputDim: 2, mlpAfterGru: false, mlpAfterPool: false },
+        slots: 1,
+        steps: 50,
+        paths: [1],
+      });
+      await assert.rejects(
+        runCase(device, build),
+        runError("gpu-memory", "encoder_backward", "50 steps", "20000"),
+      );
+    }, { limits: { storageBytes: 20_000 } }),
+);
+
 Deno.test("create() says no-adapter where there is no WebGPU", async () => {
   Object.defineProperty(navigator, "gpu", { value: undefined, configurable: true });
   try {

@@ -1,12 +1,9 @@
 /**
- * Every WGSL kernel against the float64 reference. Sizes are few, as a software adapter compiles
- * each new size for seconds; random sizes are small, so that they compile fast.
+ * Every WGSL kernel, shaped for software adapters, against the float64 reference. Sizes are few,
+ * as such an adapter compiles each new size for seconds.
  */
 import type { PolicySpec } from "../../src/compute/layout.ts";
-import { ReferenceDevice } from "../../src/compute/reference/reference_device.ts";
-import { GPU_PROFILE, SOFTWARE_PROFILE } from "../../src/compute/webgpu/profile.ts";
 import {
-  assertKernel,
   elementwiseCases,
   encoderCases,
   type EncoderSizes,
@@ -14,9 +11,8 @@ import {
   policyCases,
   randomCases,
 } from "./compare.ts";
-import { gpuTest, withGpu } from "./webgpu_support.ts";
+import { compareOnGpu, gpuTest } from "./webgpu_support.ts";
 
-const reference = new ReferenceDevice();
 const film = { useBetas: true, shiftGammas: true };
 const small: PolicySpec = {
   obsDim: 3,
@@ -57,12 +53,6 @@ const POLICIES: readonly KernelCase[] = [
   ...policyCases({ spec: point, counts: [101, 1, 32], modulated: true }, { clipEps: 0.1 }),
 ];
 
-const WIDE = policyCases({
-  spec: { ...small, obsDim: 17, actDim: 6, hiddenSizes: [200], film },
-  counts: [20, 3],
-  modulated: true,
-});
-
 const encoder = { inputDim: 7, cellSize: 64, mlpAfterGru: true, mlpAfterPool: true, outputDim: 9 };
 const tiny = { ...encoder, inputDim: 3, cellSize: 5 };
 const ENCODERS: readonly EncoderSizes[] = [
@@ -71,37 +61,10 @@ const ENCODERS: readonly EncoderSizes[] = [
   { spec: { ...tiny, mlpAfterPool: false }, slots: 1, steps: 1, paths: [1] },
 ];
 
-async function compareAll(
-  cases: readonly KernelCase[],
-  profile = SOFTWARE_PROFILE,
-): Promise<void> {
-  await withGpu(async (device) => {
-    for (const kernelCase of cases) await assertKernel(device, reference, kernelCase);
-  }, { profile });
-}
+gpuTest("element-wise kernels equal the reference", () => compareOnGpu(elementwiseCases()));
 
-gpuTest("element-wise kernels equal the reference", () => compareAll(elementwiseCases()));
+gpuTest("policy kernels equal the reference on ragged tasks", () => compareOnGpu(POLICIES));
 
-gpuTest("policy kernels equal the reference on ragged tasks", () => compareAll(POLICIES));
+gpuTest("encoder kernels equal the reference", () => compareOnGpu(ENCODERS.flatMap(encoderCases)));
 
-gpuTest("policy kernels equal the reference with 200 units", () => compareAll(WIDE, GPU_PROFILE));
-
-gpuTest("encoder kernels equal the reference", () => compareAll(ENCODERS.flatMap(encoderCases)));
-
-gpuTest("kernels shaped for GPUs equal the reference", () =>
-  compareAll([
-    ...POLICIES.filter(({ name }) => !name.includes("64-64")),
-    ...policyCases({ spec: point, counts: [70], modulated: true }),
-    ...ENCODERS.slice(1).flatMap(encoderCases),
-  ], GPU_PROFILE));
-
-gpuTest("kernels equal the reference on random sizes", () => compareAll(randomCases(2, 7)));
-
-gpuTest("kernels equal the reference where gradients do not fit into registers", () =>
-  compareAll(
-    [
-      ...policyCases({ spec: { ...small, hiddenSizes: [9] }, counts: [40, 3], modulated: true }),
-      ...encoderCases(ENCODERS[1]),
-    ],
-    { ...GPU_PROFILE, maxRegisterGradients: 0, maxPrivateGradients: 0 },
-  ));
+gpuTest("kernels equal the reference on random sizes", () => compareOnGpu(randomCases(1, 7)));

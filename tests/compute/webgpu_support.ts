@@ -4,6 +4,9 @@
  */
 import { probeAdapter } from "../../src/compute/webgpu/adapter.ts";
 import { WebGpuDevice, type WebGpuOptions } from "../../src/compute/webgpu/webgpu_device.ts";
+import { ReferenceDevice } from "../../src/compute/reference/reference_device.ts";
+import { SOFTWARE_PROFILE, type TileProfile } from "../../src/compute/webgpu/profile.ts";
+import { assertKernel, type KernelCase } from "./compare.ts";
 import { lacks } from "../permissions.ts";
 
 const adapter = await probeAdapter();
@@ -24,6 +27,17 @@ export function gpuTest(name: string, body: () => Promise<void>): void {
     if (adapter === null) throw new Error("METARL_REQUIRE_GPU=1, but there is no WebGPU adapter");
     await body();
   });
+}
+
+/** Holds a device of the given profile against the reference in all cases. */
+export async function compareOnGpu(
+  cases: readonly KernelCase[],
+  profile: TileProfile = SOFTWARE_PROFILE,
+): Promise<void> {
+  const reference = new ReferenceDevice();
+  await withGpu(async (device) => {
+    for (const kernelCase of cases) await assertKernel(device, reference, kernelCase);
+  }, { profile });
 }
 
 /** Opens a device, hands it over and closes it. */

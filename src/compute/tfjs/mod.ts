@@ -56,6 +56,8 @@ export type { TfjsTensor };
 export * from "../layout.ts";
 export type * from "../device.ts";
 export type * from "../kernels.ts";
+export type { KernelLimits } from "../webgpu/kernel.ts";
+export type { TileProfile } from "../webgpu/profile.ts";
 export { WebGpuDevice } from "../webgpu/webgpu_device.ts";
 
 /** A command or a part of one with tfjs tensors in place of the device's. */
@@ -100,7 +102,10 @@ export class TfjsKernels {
   /** tfjs's backend on that device. */
   readonly backend: WebGPUBackend;
 
-  /** @param backend must work on the device's GPU device */
+  /**
+   * Pairs a device with tfjs's backend on it.
+   * @param backend must work on the device's GPU device
+   */
   constructor(device: WebGpuDevice, backend: WebGPUBackend) {
     if (backend.device !== device.gpuDevice) {
       throw new TypeError("Cannot share tensors: the tfjs backend is on another GPU device");

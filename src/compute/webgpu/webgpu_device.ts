@@ -21,6 +21,8 @@ export interface WebGpuOptions {
   readonly device?: GPUDevice;
   /** Shape of the kernels; by default chosen by the adapter. */
   readonly profile?: TileProfile;
+  /** Lower limits than the device's own. */
+  readonly limits?: Partial<KernelLimits>;
 }
 
 /** A tensor and the buffer behind it. */
@@ -90,7 +92,7 @@ export class WebGpuDevice implements Device {
     ownsDevice: boolean,
     description: string,
     profile: TileProfile,
-    loopIterations: number,
+    limits: KernelLimits,
     pipelines: PipelineCache,
     staging: StagingPool,
   ) {
@@ -100,12 +102,7 @@ export class WebGpuDevice implements Device {
     this.profile = profile;
     this.#pipelines = pipelines;
     this.#staging = staging;
-    this.limits = {
-      workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
-      uniformBytes: device.limits.maxUniformBufferBindingSize,
-      storageBytes: device.limits.maxStorageBufferBindingSize,
-      loopIterations,
-    };
+    this.limits = limits;
     device.lost.then((info) => {
       if (this.#closed) return;
       this.#failure = new RunError(
@@ -136,15 +133,21 @@ export class WebGpuDevice implements Device {
     const pipelines = new PipelineCache(device);
     const staging = new StagingPool(device);
     const counted = await countLoopIterations(device, pipelines, staging);
-    const limit = loopLimit(counted);
-    const fault = limit === Infinity ? "" : `, loops end after ${counted} iterations`;
+    const loopIterations = loopLimit(counted);
+    const fault = loopIterations === Infinity ? "" : `, loops end after ${counted} iterations`;
     const name = adapter.description || adapter.device || adapter.vendor || "unnamed adapter";
     return new WebGpuDevice(
       device,
       options.device === undefined,
       `webgpu: ${name} (${profile.name} kernels${fault})`,
       profile,
-      limit,
+      {
+        workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
+        uniformBytes: device.limits.maxUniformBufferBindingSize,
+        storageBytes: device.limits.maxStorageBufferBindingSize,
+        loopIterations,
+        ...options.limits,
+      },
       pipelines,
       staging,
     );
@@ -169,8 +172,7 @@ export class WebGpuDevice implements Device {
     this.#check();
     const size = shape.reduce((product, extent) => product * extent, 1);
     const bytes = bytesFor(size);
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
-    const most = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    const most = Math.min(this.#device.limits.maxBufferSize, this.limits.storageBytes);
     if (bytes > most) {
       throw new RunError(
         "gpu-memory",
