@@ -68,6 +68,9 @@ function tensorsOf(command: Command): Tensor[] {
   return found;
 }
 
+/** Most tensors that an error message about several commands lists. */
+const NAMED_TENSORS = 4;
+
 /** {@link Device} on WebGPU. */
 export class WebGpuDevice implements Device {
   readonly kind = "webgpu";
@@ -81,6 +84,7 @@ export class WebGpuDevice implements Device {
   readonly #pipelines: PipelineCache;
   readonly #staging: StagingPool;
   readonly #tensors = new Set<BufferTensor>();
+  readonly #freed = new WeakSet<Tensor>();
   readonly #scratch = new Map<string, GPUBuffer>();
   readonly #kernels = new Map<string, Kernel>();
   #prepared = new WeakMap<Command, Prepared>();
@@ -213,10 +217,11 @@ export class WebGpuDevice implements Device {
 
   write(tensor: Tensor, data: ArrayLike<number>, offset = 0): void {
     this.#check();
-    const { buffer, type, size, label } = this.#own(tensor);
+    const { buffer, type, size, label, shape } = this.#own(tensor);
     if (offset + data.length > size) {
-      throw new RangeError(
-        `Cannot write tensor "${label}": ${data.length} elements from ${offset} on, it has ${size}`,
+      throw new RunError(
+        "tensor-range",
+        `Cannot write ${data.length} numbers at ${offset} of ${label} [${shape}]: it has ${size}`,
       );
     }
     if (data.length === 0) return;
@@ -235,9 +240,14 @@ export class WebGpuDevice implements Device {
     device.pushErrorScope("internal");
     device.pushErrorScope("validation");
     let failed: unknown = null;
+    let preparing: Command | null = null;
     try {
       const prepared: Prepared[] = [];
-      for (const command of commands) prepared.push(await this.#prepare(command));
+      for (const command of commands) {
+        preparing = command;
+        prepared.push(await this.#prepare(command));
+      }
+      preparing = null;
       this.#encode(prepared);
     } catch (error) {
       failed = error;
@@ -248,10 +258,12 @@ export class WebGpuDevice implements Device {
       const error = await device.popErrorScope();
       if (error !== null) message ??= `${kind} error: ${error.message}`;
     }
-    if (failed instanceof RunError || failed instanceof RangeError) throw failed;
+    if (failed instanceof RunError) throw failed;
     if (failed !== null) message ??= messageOf(failed);
     this.#check();
-    if (message !== null) throw this.#submitError(commands, message);
+    if (message !== null) {
+      throw this.#submitError(preparing === null ? commands : [preparing], message);
+    }
   }
 
   async read(tensor: Tensor): Promise<HostArray> {
@@ -265,6 +277,7 @@ export class WebGpuDevice implements Device {
   free(tensor: Tensor): void {
     const own = this.#own(tensor);
     this.#tensors.delete(own);
+    this.#freed.add(own);
     if (own.owned) own.buffer.destroy();
   }
 
@@ -281,25 +294,30 @@ export class WebGpuDevice implements Device {
   }
 
   #check(): void {
-    if (this.#closed) throw new Error("The WebGPU device is closed");
+    if (this.#closed) {
+      throw new RunError("device-closed", "Cannot use the WebGPU device: it was closed before");
+    }
     if (this.#failure !== null) throw this.#failure;
   }
 
   #own(tensor: Tensor): BufferTensor {
     const own = tensor as BufferTensor;
-    if (!this.#tensors.has(own)) {
-      throw new RangeError(`Tensor "${tensor.label}" was freed or belongs to another device`);
-    }
-    return own;
+    if (this.#tensors.has(own)) return own;
+    const [code, reason] = this.#freed.has(tensor)
+      ? ["freed-tensor", "it was freed before"]
+      : ["foreign-tensor", "it belongs to another device"];
+    throw new RunError(code, `Cannot use tensor ${tensor.label} [${tensor.shape}]: ${reason}`);
   }
 
+  /** Names the kernels and their tensors; of many tensors, the largest. */
   #submitError(commands: readonly Command[], message: string): RunError {
     const names = [...new Set(commands.map((command) => command.kernel))].join(", ");
-    const sizes = commands.flatMap(tensorsOf).map(({ label, shape }) => `${label} [${shape}]`);
-    return new RunError(
-      "gpu",
-      `Cannot run ${names} (${[...new Set(sizes)].join(", ")}): ${message.split("\n")[0]}`,
-    );
+    const tensors = [...new Set(commands.flatMap(tensorsOf))];
+    const named = commands.length === 1
+      ? tensors
+      : tensors.sort((a, b) => b.size - a.size).slice(0, NAMED_TENSORS);
+    const sizes = named.map(({ label, shape }) => `${label} [${shape}]`).join(", ");
+    return new RunError("gpu", `Cannot run ${names} (${sizes}): ${message.split("\n")[0]}`);
   }
 
   async #prepare(command: Command): Promise<Prepared> {
