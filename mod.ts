@@ -8,10 +8,12 @@
  *
  * @example A run in memory
  * ```ts
- * import { parseConfig, trainMeta } from "metarl";
+ * import { parseConfig, setLayer, trainMeta } from "metarl";
  *
- * const text = JSON.stringify({ env: "MetaPointEnvMomentumModes", n_itr: 1, meta_batch_size: 2 });
- * const { config } = parseConfig(text, "example");
+ * const { config } = parseConfig('{"env": "MetaPointEnvMomentumModes", "n_itr": 1}', "example", [
+ *   setLayer("meta_batch_size=2"),
+ *   setLayer("device=cpu"),
+ * ]);
  * const summary = await trainMeta({
  *   algorithm: "mmaml",
  *   config,
