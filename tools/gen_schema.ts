@@ -36,7 +36,7 @@ Values are merged in this order, later ones win:
 2. the file,
 3. \`--overrides '{"key": value, ...}'\`,
 4. \`--set key=value\`, as often as wanted; the value is read as JSON, and as text where it is none,
-5. options of their own: \`--seed\`, \`--iterations\` (\`n_itr\`), \`--workers\`, \`--device\`, \`--mode\`,
+5. options of their own: \`--env\`, \`--seed\`, \`--iterations\` (\`n_itr\`), \`--workers\`, \`--device\`, \`--mode\`,
    \`--out\` (\`dump_path\`), \`--init\` (\`restore_path\`), \`--log-grad-norm\`.
 
 An unknown key, a wrong type or a value out of range is refused with one line that names where it

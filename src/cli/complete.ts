@@ -16,6 +16,8 @@ export function addCompletion(program: Command): void {
   for (const command of root.commands.values()) {
     const config = command.arguments.get("config");
     if (config !== undefined) config.handler = (complete) => proposeFiles(".json", complete);
+    const env = command.options.get("env");
+    if (env !== undefined) env.handler = (complete) => proposeFiles(".json", complete);
     for (const name of ["resume", "init"]) {
       const option = command.options.get(name);
       if (option !== undefined) option.handler = (complete) => proposeRuns(complete);

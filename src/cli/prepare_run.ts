@@ -13,9 +13,10 @@ import {
   resultConfig,
   setLayer,
 } from "../config/parse.ts";
+import { dirname, resolve } from "node:path";
 import { CONFIG_KEYS, type ConfigKey, type RunConfig } from "../config/schema.ts";
 import type { EnvSpec } from "../envs/env.ts";
-import { loadEnv, resolveEnvName } from "../envs/registry.ts";
+import { isEnvPath, loadEnv, resolveEnvName } from "../envs/registry.ts";
 import { type Checkpoint, latestCheckpoint, readCheckpoint } from "../run/checkpoint.ts";
 import { fileErrorReason } from "../run/files.ts";
 import { defaultRunName, RunDir, type RunParams } from "../run/run_dir.ts";
@@ -37,6 +38,7 @@ export interface PreparedRun {
 
 /** Options that stand for one key of the configuration. */
 const KEY_OPTIONS: readonly (readonly [keyof TrainOptions, string, ConfigKey])[] = [
+  ["env", "--env", "env"],
   ["seed", "--seed", "seed"],
   ["iterations", "--iterations", "iterations"],
   ["workers", "--workers", "workers"],
@@ -48,7 +50,7 @@ const KEY_OPTIONS: readonly (readonly [keyof TrainOptions, string, ConfigKey])[]
 ];
 
 /** Keys whose option takes text as it is; the others read numbers. */
-const TEXT_KEYS: readonly ConfigKey[] = ["device", "outDir", "initCheckpoint"];
+const TEXT_KEYS: readonly ConfigKey[] = ["env", "device", "outDir", "initCheckpoint"];
 
 function readConfigFile(path: string): string {
   try {
@@ -68,15 +70,30 @@ function optionValue(name: ConfigKey, value: string | true): JsonValue {
   return value.trim() === "" || Number.isNaN(Number(value)) ? value : Number(value);
 }
 
+/**
+ * A layer whose path of an environment, where it has one, is absolute: workers, and a resumed run,
+ * may have another current folder. `folder` is what it is relative to.
+ */
+function withEnvPath(layer: ConfigLayer, folder: string): ConfigLayer {
+  const key = CONFIG_KEYS.env.published;
+  const env = layer.values[key];
+  if (typeof env !== "string" || !isEnvPath(env)) return layer;
+  return { ...layer, values: { ...layer.values, [key]: resolve(folder, env) } };
+}
+
 /** Everything that overrides the defaults, or on a resume the run's configuration. */
 function givenLayers(configPath: string | undefined, options: TrainOptions): ConfigLayer[] {
   const layers: ConfigLayer[] = [];
-  if (configPath !== undefined) layers.push(fileLayer(readConfigFile(configPath), configPath));
-  if (options.overrides !== undefined) layers.push(fileLayer(options.overrides, "--overrides"));
-  layers.push(...(options.set ?? []).map(setLayer));
+  const add = (layer: ConfigLayer) => layers.push(withEnvPath(layer, "."));
+  if (configPath !== undefined) {
+    const layer = fileLayer(readConfigFile(configPath), configPath);
+    layers.push(withEnvPath(layer, dirname(configPath)));
+  }
+  if (options.overrides !== undefined) add(fileLayer(options.overrides, "--overrides"));
+  (options.set ?? []).map(setLayer).forEach(add);
   for (const [property, option, key] of KEY_OPTIONS) {
     const value = options[property] as string | true | undefined;
-    if (value !== undefined) layers.push(optionLayer(option, key, optionValue(key, value)));
+    if (value !== undefined) add(optionLayer(option, key, optionValue(key, value)));
   }
   return layers;
 }
@@ -192,6 +209,19 @@ function firstDifference(
   return null;
 }
 
+/** The environment must still be the one that the run was started with. */
+function checkVersion(run: string, { environment }: RunParams, env: string, spec: EnvSpec): void {
+  if (spec.version === environment.version) return;
+  throw new UserError(
+    "resume-mismatch",
+    isEnvPath(env)
+      ? `can't resume ${run}: the environment ${env} is another one than it was trained with ` +
+        `(${environment.version}, now ${spec.version}); put the files back, or start a new run`
+      : `can't resume ${run}: it was trained with version ${environment.version} of ` +
+        `${spec.name}, this metarl has version ${spec.version}; start a new run`,
+  );
+}
+
 async function prepareResume(
   algorithm: MetaAlgorithm,
   configPath: string | undefined,
@@ -223,13 +253,7 @@ async function prepareResume(
       );
     }
     const spec = await checkEnvironment(parsed);
-    if (spec.version !== params.environment.version) {
-      throw new UserError(
-        "resume-mismatch",
-        `can't resume ${run.path}: it was trained with version ${params.environment.version} of ` +
-          `${spec.name}, this metarl has version ${spec.version}; start a new run`,
-      );
-    }
+    checkVersion(run.path, params, config.env, spec);
     const latest = await run.latestCheckpoint();
     const notices = [...warnings.map((line) => `warning: ${line}`), ...(latest?.notices ?? [])];
     if (params.metarlVersion !== VERSION) {

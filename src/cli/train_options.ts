@@ -8,6 +8,7 @@ export interface TrainOptions {
   readonly out?: string;
   readonly set?: readonly string[];
   readonly overrides?: string;
+  readonly env?: string;
   readonly seed?: string;
   readonly iterations?: string;
   readonly workers?: string;
@@ -47,6 +48,7 @@ export function trainCommand(
     .option("--out <dir>", "run folder to create (default: runs/<algorithm>-<env>-<seed>-<time>)")
     .option("--set <key=value>", "set one key of the configuration; repeatable", collect)
     .option("--overrides <json>", "set several keys, as a JSON object")
+    .option("--env <name>", "environment, or file of one's own (.ts, .js, .json)")
     .option("--seed <n>", "seed of everything random")
     .option("--iterations <n>", "iterations to train; with --resume in all, not in addition")
     .option("--workers <n>", "sampling workers (default: one per core)")

@@ -96,8 +96,10 @@ export const CONFIG_KEYS = {
   },
   env: {
     published: "env",
-    ...text("the name of an environment"),
-    help: "Environment to train on",
+    ...text("the name of an environment, or the path of one's own"),
+    help:
+      "Environment to train on: a name (`metarl envs` lists them), or the path of a module or " +
+      "a JSON description, relative to this file",
   },
   mode: {
     published: "mode",
@@ -425,6 +427,9 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
   num_embeddings: { ...integer(1), reason: "training saves no embeddings" },
 };
 
+/** Path of an environment of one's own, in the JSON Schema. */
+const ENV_FILE = /[/\\]|\.(json|m?[jt]s)$/;
+
 /** Name of the key that tells an editor where the JSON Schema is. */
 export const SCHEMA_KEY = "$schema";
 
@@ -445,7 +450,7 @@ export function configJsonSchema(environments: readonly string[]): Record<string
   for (const [name, key] of configKeys()) {
     const unit = key.unit === undefined ? "" : ` [${key.unit}]`;
     const base = name === "env" && environments.length > 0
-      ? z.enum(environments as [string, ...string[]])
+      ? z.union([z.enum(environments as [string, ...string[]]), z.string().regex(ENV_FILE)])
       : key.schema;
     const described = base.describe(`${key.help}${unit}`);
     shape[key.published] = key.default === undefined ? described : described.default(key.default);

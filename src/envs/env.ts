@@ -51,8 +51,8 @@ export type OptionRow =
 export interface EnvTables {
   /** Name for files and messages. */
   readonly name: string;
-  /** Raised whenever results change; stored with every run. */
-  readonly version: number;
+  /** Another one whenever results change; stored with every run. A hash for files of one's own. */
+  readonly version: number | string;
   /** One line. */
   readonly description: string;
   /** Index in the observation = index in this list. */

@@ -1,5 +1,5 @@
 /**
- * All environments by name. Definitions are loaded when asked for, so that a command pays only
+ * All environments by name, and those of one's own by path. Definitions are loaded when asked for, so that a command pays only
  * for the simulator that it uses.
  */
 import { UserError } from "../util/errors.ts";
@@ -133,10 +133,19 @@ export function envNames(): string[] {
 }
 
 /**
- * The name under which `name` (perhaps an alias) is registered.
+ * Whether `name` is the path of an environment of one's own: it holds a slash or ends in .json,
+ * .ts, .js, .mts or .mjs.
+ */
+export function isEnvPath(name: string): boolean {
+  return /[\\/]|\.(json|m?[jt]s)$/.test(name);
+}
+
+/**
+ * The name under which `name` (perhaps an alias) is registered; a path is its own name.
  * @throws UserError `env-unknown` with the nearest known name.
  */
 export function resolveEnvName(name: string): string {
+  if (isEnvPath(name)) return name;
   const resolved = ALIASES.get(name) ?? name;
   if (LOADERS.has(resolved)) return resolved;
   const hint = didYouMean(name, [...LOADERS.keys(), ...ALIASES.keys()]);
@@ -149,12 +158,17 @@ export function resolveEnvName(name: string): string {
 
 /**
  * Loads an environment and sets its options.
- * @throws UserError `env-unknown`, `env-option`.
+ * @param name of a registered environment, or path of a file (docs/environments.md)
+ * @throws UserError `env-unknown`, `env-option`, and what is wrong with a file.
  */
 export async function loadEnv(
   name: string,
   options: Readonly<Record<string, unknown>> = {},
 ): Promise<EnvFactory> {
+  if (isEnvPath(name)) {
+    const { loadCustomEnv } = await import("./custom/load.ts");
+    return (await loadCustomEnv(name)).configure(options);
+  }
   const definition = await LOADERS.get(resolveEnvName(name))!();
   return definition.configure(options);
 }

@@ -5,7 +5,7 @@
  * A run is held by one process at a time, by a lock of the operating system on `.lock`, which ends
  * with the process however it ends. Files that metarl did not write are never deleted.
  */
-import { dirname } from "node:path";
+import { basename, dirname, extname } from "node:path";
 import type { RunConfig } from "../config/schema.ts";
 import { type RunError, UserError } from "../util/errors.ts";
 import { type JsonValue, parseJsonText } from "../util/json.ts";
@@ -75,7 +75,9 @@ const MS_PER_HOUR = 3_600_000;
 export function defaultRunName(algorithm: string, config: RunConfig, now: Date): string {
   const [date, time] = now.toISOString().slice(0, 19).replaceAll(/[-:]/g, "").split("T");
   const mode = config.mode === null ? "" : `-mode${config.mode}`;
-  return `${algorithm}-${config.env}${mode}-${config.seed}-${date}-${time}`;
+  // an environment of one's own is a path
+  const env = basename(config.env, extname(config.env));
+  return `${algorithm}-${env}${mode}-${config.seed}-${date}-${time}`;
 }
 
 function folderError(path: string, error: unknown): UserError | RunError {

@@ -375,7 +375,8 @@ export const trainMeta: TrainMeta = async (
   };
   const memory = allocateMetaBatch(spec, env.spec);
   // Workers load while the device is measured.
-  const pool = new SamplerPool({ algorithm, config, memory }, workers, notice);
+  const setup = { algorithm, config, envVersion: env.spec.version, memory };
+  const pool = new SamplerPool(setup, workers, notice);
   let device: Device | null = null;
   let objective: MetaObjective | null = null;
   try {

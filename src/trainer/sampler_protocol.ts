@@ -7,6 +7,8 @@ import type { MetaAlgorithm } from "./types.ts";
 export interface SamplerSetup {
   readonly algorithm: MetaAlgorithm;
   readonly config: RunConfig;
+  /** Version of the environment that the learner has loaded. */
+  readonly envVersion: number | string;
   readonly memory: MetaBatchMemory;
 }
 

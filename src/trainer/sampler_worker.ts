@@ -22,6 +22,20 @@ function report(error: unknown): void {
   );
 }
 
+/**
+ * A worker that ends itself just falls silent: Deno tells its parent by no message and no event, and
+ * the parent would wait for ever. So whatever would end it is made an error, which is reported.
+ */
+function refuseToEnd(): void {
+  const refuse = (call: string) => (): never => {
+    throw new Error(`${call}() was called`);
+  };
+  Object.assign(Deno, { exit: refuse("Deno.exit") });
+  Object.assign(self, { close: refuse("close") });
+}
+
+refuseToEnd();
+
 scope.onmessage = async ({ data }) => {
   try {
     if (data.type === "setup") {

@@ -18,6 +18,7 @@ import {
   type TrajectoryBatch,
   viewTrajectoryBatch,
 } from "../rollout/trajectory_batch.ts";
+import { RunError } from "../util/errors.ts";
 import type { MetaBatchMemory } from "./meta_batch.ts";
 import type { SamplerSetup, TaskReport } from "./sampler_protocol.ts";
 import { envOptions, objectiveSpec } from "./specs.ts";
@@ -210,11 +211,21 @@ export class TaskRunner {
     this.#kernels = new TaskKernels(spec);
   }
 
-  /** Loads the simulators and the kernels. */
+  /**
+   * Loads the simulators and the kernels.
+   * @throws RunError `env-changed` where the environment is not the learner's any more
+   */
   static async create(setup: SamplerSetup): Promise<TaskRunner> {
     const { config, algorithm } = setup;
     const tables = (await loadEnv(config.env)).spec;
     const factory = await loadEnv(config.env, envOptions(config, tables));
+    if (factory.spec.version !== setup.envVersion) {
+      throw new RunError(
+        "env-changed",
+        `The files of ${factory.spec.name} were changed while the run goes on (${setup.envVersion}, ` +
+          `now ${factory.spec.version}); put them back and resume`,
+      );
+    }
     const envs: Env[] = [];
     for (let e = 0; e < config.rolloutsPerTask; e++) envs.push(await factory.createInstance());
     return new TaskRunner(setup, objectiveSpec(config, algorithm, factory.spec), envs);

@@ -51,7 +51,10 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ["[]", "c.json must be a JSON object; got []"],
   ["null", "c.json must be a JSON object; got null"],
   ["5", "c.json must be a JSON object; got 5"],
-  ["{}", 'c.json: "env" is missing; it must be the name of an environment'],
+  [
+    "{}",
+    'c.json: "env" is missing; it must be the name of an environment, or the path of one\'s own',
+  ],
   [
     '{"hiden_sizes": [64]}',
     'c.json: "hiden_sizes" is not a known key; did you mean "hidden_sizes"?',
@@ -76,8 +79,14 @@ const REFUSED: readonly (readonly [string, string])[] = [
     'c.json: "env": cannot find environment "MetaPointEnvMomentumMods"; did you mean ' +
     '"MetaPointEnvMomentumModes"?',
   ],
-  ['{"env": 3}', 'c.json: "env" must be the name of an environment; got 3'],
-  ['{"env": ""}', 'c.json: "env" must be the name of an environment; got ""'],
+  [
+    '{"env": 3}',
+    'c.json: "env" must be the name of an environment, or the path of one\'s own; got 3',
+  ],
+  [
+    '{"env": ""}',
+    'c.json: "env" must be the name of an environment, or the path of one\'s own; got ""',
+  ],
   [
     fileWith('"num_inner_grad_steps": 0'),
     'c.json: "num_inner_grad_steps" must be a whole number from 1 to 100; got 0',
@@ -305,10 +314,14 @@ Deno.test("the JSON Schema has every key", () => {
   assert.deepEqual(properties, ["$schema", ...declared, ...Object.keys(IGNORED_KEYS)]);
   assert.deepEqual(schema.required, ["env"]);
   assert.equal(schema.additionalProperties, false);
-  assert.deepEqual((schema.properties as Record<string, { enum?: string[] }>).env.enum, [
-    "one",
-    "two",
-  ]);
+  const { env } = schema.properties as Record<
+    string,
+    { anyOf?: { enum?: string[]; pattern?: string }[] }
+  >;
+  assert.deepEqual(env.anyOf?.[0].enum, ["one", "two"]);
+  const path = new RegExp(env.anyOf?.[1].pattern ?? "");
+  for (const name of ["./a.ts", "a/b.json", "a\\b.js", "a.json"]) assert.match(name, path);
+  for (const name of ["one", "AntEnv", "json"]) assert.doesNotMatch(name, path);
 });
 
 Deno.test({

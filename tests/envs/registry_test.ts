@@ -36,7 +36,7 @@ test("every environment behaves as its tables say", async () => {
 
     assert.equal(spec.name, name);
     assert.ok(spec.description.length > 0 && !spec.description.includes("\n"), where);
-    assert.ok(spec.maxSteps > 0 && spec.version >= 1);
+    assert.ok(spec.maxSteps > 0 && Number(spec.version) >= 1);
     for (const rows of [spec.observation, spec.action, spec.task]) {
       assert.equal(new Set(rows.map((row) => row.name)).size, rows.length, where);
       for (const row of rows) assert.ok(row.meaning && row.unit && row.low < row.high, where);

@@ -79,9 +79,10 @@ export class MemoryWriter implements RunWriter {
 export async function train(
   algorithm: MetaAlgorithm,
   config: RunConfig,
-  options: Partial<Pick<TrainRequest, "resume" | "init" | "workers">> = {},
+  { writer = new MemoryWriter(), ...options }:
+    & { readonly writer?: MemoryWriter }
+    & Partial<Pick<TrainRequest, "resume" | "init" | "workers">> = {},
 ): Promise<{ writer: MemoryWriter; summary: TrainSummary; notices: string[] }> {
-  const writer = new MemoryWriter();
   const notices: string[] = [];
   const summary = await trainMeta({
     algorithm,

@@ -9,10 +9,10 @@ import { messageOf, UserError } from "../../util/errors.ts";
 import { liveHandles, loadMujoco, type Mujoco } from "./runtime.ts";
 
 /** Kinds of named objects. */
-export type ObjectKind = "body" | "joint" | "geom";
+export type ObjectKind = "body" | "joint" | "geom" | "site" | "actuator";
 
-/** Other files that an MJCF file includes, by the name it calls them. */
-export type Includes = Readonly<Record<string, string>>;
+/** Other files that an MJCF file includes or uses (meshes), by the name it calls them. */
+export type Includes = Readonly<Record<string, string | Uint8Array>>;
 
 const BYTES = new TextDecoder();
 
@@ -39,8 +39,9 @@ export class Model {
     const mujoco = await loadMujoco();
     const files = new mujoco.MjVFS();
     try {
-      for (const [path, text] of Object.entries(includes)) {
-        files.addBuffer(path, new TextEncoder().encode(text));
+      for (const [path, content] of Object.entries(includes)) {
+        const isText = typeof content === "string";
+        files.addBuffer(path, isText ? new TextEncoder().encode(content) : content);
       }
       const handle = mujoco.MjModel.from_xml_string(mjcf, files);
       if (handle === null || handle === undefined) throw new Error("no model came back");
@@ -70,11 +71,13 @@ export class Model {
   names(kind: ObjectKind): string[] {
     const { handle } = this;
     const text: Int8Array = handle.names;
-    const addresses: Int32Array = kind === "body"
-      ? handle.name_bodyadr
-      : kind === "joint"
-      ? handle.name_jntadr
-      : handle.name_geomadr;
+    const addresses: Int32Array = ({
+      body: () => handle.name_bodyadr,
+      joint: () => handle.name_jntadr,
+      geom: () => handle.name_geomadr,
+      site: () => handle.name_siteadr,
+      actuator: () => handle.name_actuatoradr,
+    })[kind]();
     return Array.from(addresses, (start) => {
       return BYTES.decode(Uint8Array.from(text.subarray(start, text.indexOf(0, start))));
     });

@@ -17,7 +17,7 @@ import { liveHandles, type Mujoco } from "./runtime.ts";
 /** Clock at the start of an episode, in s: above what any control step adds to 0. */
 const START_TIME = 1000;
 
-/** Sizes: q positions, v velocities, u controls, b bodies. */
+/** Sizes: q positions, v velocities, u controls, b bodies, s sites. */
 export class Simulation {
   /** [q] */
   qpos!: Float64Array;
@@ -29,6 +29,8 @@ export class Simulation {
   qfrcActuator!: Float64Array;
   /** [b, 3] position of each body's frame, m */
   xpos!: Float64Array;
+  /** [s, 3] position of each site, m */
+  siteXpos!: Float64Array;
   /** [b, 3] position of each body's centre of mass, m */
   xipos!: Float64Array;
   /** [b, 10] inertia about the centre of mass of the tree, kg m^2, kg m, kg */
@@ -97,7 +99,8 @@ export class Simulation {
    * Takes `count` physics steps with the controls as they are.
    * @returns whether the simulation stayed stable; where not, its state means nothing until
    * {@link reset}.
-   * @throws RunError `mujoco` where MuJoCo gives up, e.g. for want of memory.
+   * @throws RunError `mujoco` where MuJoCo gives up, e.g. for want of memory;
+   * WebAssembly.RuntimeError where the thread's MuJoCo broke and must not be used again.
    */
   advance(count: number): boolean {
     const mujoco = this.#mujoco;
@@ -109,6 +112,14 @@ export class Simulation {
       throw this.#failure(error);
     }
     return data.time >= START_TIME;
+  }
+
+  /**
+   * Computes positions of bodies and sites from the state as it is; stepping leaves those of an
+   * earlier one (up to a physics step before). Costs little and changes no later step.
+   */
+  updatePositions(): void {
+    this.#mujoco.mj_kinematics(this.#model, this.#open());
   }
 
   /** Computes {@link cfrcExt} of the last step, which stepping leaves out. */
@@ -144,7 +155,8 @@ export class Simulation {
     return this.#data;
   }
 
-  #failure(error: unknown): RunError {
+  #failure(error: unknown): Error {
+    if (error instanceof WebAssembly.RuntimeError) return error;
     const message = messageOf(error).replace(/^MuJoCo Error: /, "").trim().replaceAll(
       /\s*\n\s*/g,
       "; ",
@@ -159,6 +171,7 @@ export class Simulation {
     this.ctrl = data.ctrl;
     this.qfrcActuator = data.qfrc_actuator;
     this.xpos = data.xpos;
+    this.siteXpos = data.site_xpos;
     this.xipos = data.xipos;
     this.cinert = data.cinert;
     this.cvel = data.cvel;
