@@ -4,7 +4,13 @@ import type { Command } from "../../src/compute/kernels.ts";
 import type { PolicySpec } from "../../src/compute/layout.ts";
 import { ReferenceDevice } from "../../src/compute/reference/reference_device.ts";
 import { dumpKernels } from "../../src/compute/webgpu/dump.ts";
-import { buildKernel, unitsPerInvocation } from "../../src/compute/webgpu/kernel.ts";
+import {
+  buildKernel,
+  elementGrid,
+  elementMain,
+  unitsPerInvocation,
+} from "../../src/compute/webgpu/kernel.ts";
+import { declareExp, declareTanh } from "../../src/compute/webgpu/wgsl_math.ts";
 import { loopLimit, PROBE_ITERATIONS } from "../../src/compute/webgpu/loop_probe.ts";
 import { PipelineCache } from "../../src/compute/webgpu/pipeline.ts";
 import { GPU_PROFILE, SOFTWARE_PROFILE } from "../../src/compute/webgpu/profile.ts";
@@ -13,6 +19,7 @@ import { WgslWriter } from "../../src/compute/webgpu/wgsl_writer.ts";
 import { RunError } from "../../src/util/errors.ts";
 import {
   assertKernel,
+  type CaseBuilder,
   encoderBackwardCase,
   policyForwardCase,
   runCase,
@@ -58,7 +65,10 @@ gpuTest(
       const counts = device.tensor("n", [2], "u32");
       device.write(counts, [1, 2 ** 32 - 1]);
       assert.deepEqual(await device.read(counts), new Uint32Array([1, 2 ** 32 - 1]));
-      assert.throws(() => device.write(tensor, [1, 2], 5), RangeError);
+      assert.throws(
+        () => device.write(tensor, [1, 2], 5),
+        runError("tensor-range", "2 numbers at 5 of t [2,3]: it has 6"),
+      );
     }),
 );
 
@@ -89,9 +99,15 @@ gpuTest(
       await device.submit([command]);
       device.free(out);
       assert.equal(device.liveTensors, 0);
-      await assert.rejects(device.submit([command]), RangeError);
-      await assert.rejects(device.read(out), /"out" was freed or belongs to another device/);
-      assert.throws(() => device.free(out), RangeError);
+      const freed = runError("freed-tensor", "out [4]");
+      await assert.rejects(device.submit([command]), freed);
+      await assert.rejects(device.read(out), freed);
+      assert.throws(() => device.free(out), freed);
+      const foreign = reference.tensor("foreign", [4]);
+      await assert.rejects(
+        device.submit([{ kernel: "clear", out: foreign }]),
+        runError("foreign-tensor", "foreign [4]"),
+      );
       await runCase(device, policyForwardCase({ spec, counts: [3], modulated: false }));
       assert.equal(device.liveTensors, 0);
     }),
@@ -121,19 +137,134 @@ gpuTest("results are the same bits every time", () =>
     assert.deepEqual(first, second);
   }));
 
+gpuTest("tensors that do not fit the contract are refused", () =>
+  withGpu(async (device) => {
+    const rows = device.tensor("rows", [2, 3]);
+    const out = device.tensor("out", [4]);
+    await assert.rejects(
+      device.submit([{ kernel: "sum_rows", rows, scale: 1, out }]),
+      runError("kernel-arguments", "sum_rows: rows is f32 [2,3], wanted f32 [1,4]"),
+    );
+    const gradient = surrogateGradientCase({ spec, counts: [3], modulated: false });
+    const encoder = encoderBackwardCase({
+      spec: { inputDim: 2, cellSize: 3, outputDim: 2, mlpAfterGru: false, mlpAfterPool: false },
+      ...{ slots: 1, steps: 2, paths: [1] },
+    });
+    const refused = async (build: CaseBuilder, change: object, text: string) => {
+      const changed: CaseBuilder = async (target, random) => {
+        const built = await build(target, random);
+        return { ...built, commands: [{ ...built.commands[0], ...change } as Command] };
+      };
+      await assert.rejects(runCase(device, changed), runError("kernel-arguments", text));
+    };
+    await refused(gradient, { stats: rows }, "stats is f32 [2,3], wanted f32 [1,2]");
+    await refused(gradient, { modulation: rows }, "a policy without FiLM");
+    await refused(gradient, { spec: { ...spec, hiddenSizes: [1, 1, 1, 1, 1] } }, "5 hidden layers");
+    await refused(gradient, { spec: { ...spec, hiddenSizes: [5] } }, "params is f32 [1,28]");
+    await refused(encoder, { slots: 3 }, "sequences is f32 [1,2,2], wanted f32 [3,0,2]");
+  }));
+
+gpuTest("NaN in any input stays visible", () =>
+  withGpu(async (device) => {
+    for (const name of ["obs", "actions", "advantages", "oldMean", "oldLogStd"] as const) {
+      const [grad] = await runCase(device, async (target, random) => {
+        const sizes = { spec, counts: [9], modulated: false };
+        const built = await surrogateGradientCase(sizes, { clipEps: 0.1 })(target, random);
+        const [command] = built.commands;
+        assert.ok(command.kernel === "surrogate_gradient");
+        target.write(command.samples[name], [NaN]);
+        return built;
+      });
+      assert.ok(grad.data.some(Number.isNaN), name);
+    }
+    const encoder = { inputDim: 2, cellSize: 3, outputDim: 2, mlpAfterGru: true };
+    for (let gate = 0; gate < 3; gate++) {
+      const [gradient] = await runCase(device, async (target, random) => {
+        const built = await encoderBackwardCase({
+          ...{ spec: { ...encoder, mlpAfterPool: true }, slots: 1, steps: 2, paths: [1] },
+        })(target, random);
+        const [command] = built.commands;
+        assert.ok(command.kernel === "encoder_backward");
+        // first entry of the gate's bias, behind the two GRU matrices
+        target.write(command.params, [NaN], (2 + 3) * 9 + 3 * gate);
+        return built;
+      });
+      assert.ok(gradient.data.some(Number.isNaN), `gate ${gate}`);
+    }
+  }));
+
 gpuTest(
-  "a wrong size is refused with the kernel, the tensor and both sizes",
+  "a task's NaN stays out of other tasks and of later commands",
   () =>
     withGpu(async (device) => {
-      const rows = device.tensor("rows", [2, 3]);
-      const out = device.tensor("out", [4]);
-      await assert.rejects(
-        device.submit([{ kernel: "sum_rows", rows, scale: 1, out }]),
-        /Cannot run sum_rows: rows "rows" is \[2,3\] with 6 elements, wanted 8/,
-      );
-      assert.equal(device.liveTensors, 2);
+      const build = surrogateGradientCase({ spec, counts: [40, 5], modulated: false });
+      const clean = await runCase(device, build);
+      const dirty = await runCase(device, async (target, random) => {
+        const built = await build(target, random);
+        const [command] = built.commands;
+        assert.ok(command.kernel === "surrogate_gradient");
+        target.write(command.samples.obs, new Float32Array(40 * spec.obsDim).fill(NaN));
+        return built;
+      });
+      for (const [at, { label, data }] of dirty.entries()) {
+        assert.ok(Number.isNaN(data[0]), label);
+        assert.deepEqual(data.subarray(data.length / 2), clean[at].data.subarray(data.length / 2));
+      }
+      assert.deepEqual(await runCase(device, build), clean);
     }),
 );
+
+gpuTest("exp4() and tanh4() are right to 2.5e-7 everywhere", () =>
+  withGpu(async (device) => {
+    const count = 4096;
+    const kernel = buildKernel({
+      name: "functions",
+      sizes: `${count}`,
+      header: ["y[0,:] = exp(x); y[1,:] = tanh(x / 20)"],
+      bindings: [
+        { name: "x", access: "read", element: "f32" },
+        { name: "y", access: "read_write", element: "f32" },
+      ],
+      body: (w) => {
+        declareExp(w);
+        declareTanh(w);
+        elementMain(w, `${count}u`, () => {
+          w.line("y[index] = exp1(x[index]);");
+          w.line(`y[${count}u + index] = tanh4(vec4f(x[index] / 20.0)).x;`);
+        });
+      },
+    });
+    const special = [0, 89, 1000, -104, -1000, NaN];
+    const x = Float32Array.from(
+      { length: count },
+      (_, at) => special[at] ?? -87 + 175 * at / count,
+    );
+    const input = device.tensor("x", [count]);
+    const output = device.tensor("y", [2, count]);
+    device.write(input, x);
+    const gpu = device.gpuDevice;
+    const { pipeline, layout } = await new PipelineCache(gpu).get(kernel);
+    const entries = [input, output].map((tensor, binding) => ({
+      binding,
+      resource: { buffer: device.bufferOf(tensor) },
+    }));
+    const encoder = gpu.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, gpu.createBindGroup({ layout, entries }));
+    pass.dispatchWorkgroups(...elementGrid(count));
+    pass.end();
+    gpu.queue.submit([encoder.finish()]);
+    const y = await device.read(output);
+    assert.deepEqual([...y.slice(0, 6)], [1, Infinity, Infinity, 0, 0, NaN]);
+    assert.ok(Number.isNaN(y[count + 5]));
+    for (let at = special.length; at < count; at++) {
+      const exp = Math.exp(x[at]);
+      assert.ok(Math.abs(y[at] - exp) <= 2.5e-7 * exp, `exp(${x[at]}) = ${y[at]}`);
+      const tanh = Math.tanh(x[at] / 20);
+      assert.ok(Math.abs(y[count + at] - tanh) <= 2.5e-7, `tanh(${x[at]} / 20)`);
+    }
+  }));
 
 gpuTest(
   "layers that do not fit the workgroup memory are refused with their sizes",
@@ -202,21 +333,37 @@ gpuTest("a lost device is an error of the next call", async () => {
 });
 
 gpuTest(
-  "a failed submit names the kernel and the tensors, and the next one works",
+  "a failed submit or read names what failed, and the next one works",
   () =>
     withGpu(async (device) => {
-      const buffer = device.gpuDevice.createBuffer({ size: 16, usage: GPUBufferUsage.COPY_DST });
+      const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+      const buffer = device.gpuDevice.createBuffer({ size: 16, usage });
       const out = device.importBuffer("foreign", [4], buffer);
+      assert.deepEqual([...await device.read(out)], [0, 0, 0, 0]);
+      buffer.destroy();
       await assert.rejects(
         device.submit([{ kernel: "clear", out }]),
         runError("gpu", "clear", "foreign [4]"),
       );
-      const fine = device.tensor("fine", [1]);
+      await assert.rejects(device.read(out), runError("gpu-read", "16 bytes"));
+      const fine = device.tensor("fine", [4]);
+      device.write(fine, [1, 2, 3, 4]);
       await device.submit([{ kernel: "clear", out: fine }]);
-      assert.deepEqual([...await device.read(fine)], [0]);
-      buffer.destroy();
+      assert.deepEqual([...await device.read(fine)], [0, 0, 0, 0]);
     }),
 );
+
+gpuTest("importBuffer() refuses buffers that kernels could not use", () =>
+  withGpu((device) => {
+    const refused = runError("buffer-import", "small as [5]", "20 bytes");
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    for (const descriptor of [{ size: 16, usage }, { size: 64, usage: GPUBufferUsage.STORAGE }]) {
+      const buffer = device.gpuDevice.createBuffer(descriptor);
+      assert.throws(() => device.importBuffer("small", [5], buffer), refused);
+      buffer.destroy();
+    }
+    return Promise.resolve();
+  }));
 
 gpuTest("the loop probe finds the 65,535 iterations of Mesa 22", () =>
   withGpu((device) => {

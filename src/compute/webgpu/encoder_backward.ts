@@ -8,15 +8,8 @@ import { denseBackward, type DenseLayer, poolBackwardKernel } from "./dense.ts";
 import { encoderBuffers, planEncoder, timeRanges, upperForward } from "./encoder_forward.ts";
 import { unpackGruKernel } from "./encoder_packing.ts";
 import { gruBackwardKernel, gruForwardKernel, gruGradientKernel, gruWeights } from "./gru.ts";
-import {
-  type Dispatch,
-  elementGrid,
-  expectSize,
-  type PlanContext,
-  unitsPerInvocation,
-} from "./kernel.ts";
+import { type Dispatch, elementGrid, type PlanContext, unitsPerInvocation } from "./kernel.ts";
 import { MAX_GRADIENT_BYTES, reduceDispatch } from "./policy_tile.ts";
-import { encoderLayout } from "../layout.ts";
 import { RunError } from "../../util/errors.ts";
 
 /** Dispatches of {@link EncoderBackward}. */
@@ -24,9 +17,7 @@ export function planEncoderBackward(command: EncoderBackward, context: PlanConte
   const plan = planEncoder(command, context);
   const { gru, tasks, sequences, steps, cells, tiles, gruLayers, poolLayers, outLayer } = plan;
   const { packed } = gru;
-  const { spec, scale } = command;
-  expectSize(command, "gradModulation", command.gradModulation, tasks * spec.outputDim);
-  expectSize(command, "gradParams", command.gradParams, encoderLayout(spec).size);
+  const { scale } = command;
   const buffers = encoderBuffers(plan, context, {});
   const params = context.binding(command.params);
   const gradParams = context.binding(command.gradParams);

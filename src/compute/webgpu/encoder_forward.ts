@@ -10,7 +10,6 @@ import { gruForwardKernel, type GruTile, gruTile, gruWeights } from "./gru.ts";
 import {
   type Dispatch,
   elementGrid,
-  expectSize,
   type Kernel,
   type PlanContext,
   unitsPerInvocation,
@@ -35,29 +34,16 @@ export interface EncoderPlan {
   readonly pack: Dispatch;
 }
 
-/** Checks the sizes that both encoder kernels share and prepares their common parts. */
+/** What both encoder kernels share. */
 export function planEncoder(
-  command: EncoderArgs & { kernel: "encoder_forward" | "encoder_backward" },
+  command: EncoderArgs,
   context: PlanContext,
 ): EncoderPlan {
   const { spec, params, sequences, slots, numPaths } = command;
   const layout = encoderLayout(spec);
-  const kernelName = command.kernel;
-  if (params.size !== layout.size) {
-    throw new RangeError(
-      `Cannot run ${kernelName}: params "${params.label}" is [${params.shape}], wanted ` +
-        `[${layout.size}]`,
-    );
-  }
   const tasks = numPaths.size;
   const count = tasks * slots;
-  const steps = Math.floor(sequences.size / (count * spec.inputDim));
-  if (sequences.size !== count * steps * spec.inputDim) {
-    throw new RangeError(
-      `Cannot run ${kernelName}: sequences "${sequences.label}" is [${sequences.shape}], wanted ` +
-        `[${tasks} * ${slots}, steps, ${spec.inputDim}]`,
-    );
-  }
+  const steps = sequences.size / (count * spec.inputDim);
   const offset = (name: string) => layout.entries.find((entry) => entry.name === name)!.offset;
   const cells = spec.cellSize;
   const layer = (name: string, separator: string, outputs: number): DenseLayer => ({
@@ -177,10 +163,7 @@ export function upperForward(
 /** Dispatches of {@link EncoderForward}. */
 export function planEncoderForward(command: EncoderForward, context: PlanContext): Dispatch[] {
   const plan = planEncoder(command, context);
-  const { gru, tasks, sequences, steps, cells, tiles } = plan;
-  expectSize(command, "lastState", command.lastState, sequences * cells);
-  expectSize(command, "taskEmbedding", command.taskEmbedding, tasks * cells);
-  expectSize(command, "modulation", command.modulation, tasks * command.spec.outputDim);
+  const { gru, sequences, steps, tiles } = plan;
   const buffers = encoderBuffers(plan, context, {
     lastState: context.binding(command.lastState),
     taskEmbedding: context.binding(command.taskEmbedding),

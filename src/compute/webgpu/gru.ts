@@ -20,6 +20,7 @@ import {
 import { encoderSizes, type PackedGru } from "./encoder_packing.ts";
 import type { TileProfile } from "./profile.ts";
 import { GradientBuilder, TileBuilder } from "./tile.ts";
+import { declareExp, declareTanh } from "./wgsl_math.ts";
 import type { WgslWriter } from "./wgsl_writer.ts";
 import { RunError } from "../../util/errors.ts";
 
@@ -149,6 +150,15 @@ export function gruForwardKernel(gru: GruTile, keep: boolean): Kernel {
         if (keep) w.line(`kept[block0 + ${row * width}u + element] = ${value};`);
       };
       w.line(`var<workgroup> tile: array<vec4f, ${(update + cellRows) * width}>;`);
+      declareExp(w);
+      declareTanh(w);
+      w.block("fn hardSigmoid(u: vec4f) -> vec4f", () => {
+        w.line(
+          "let v = 0.2 * u + 0.5;",
+          "// select, unlike clamp, lets a NaN through",
+          "return select(select(v, vec4f(), v < vec4f()), vec4f(1.0), v > vec4f(1.0));",
+        );
+      });
       let perStep = 0;
       main(w, threads, () => {
         w.line(`let firstSequence = (args.firstTile + workgroup.x) * ${tileSize}u;`);
@@ -190,8 +200,7 @@ export function gruForwardKernel(gru: GruTile, keep: boolean): Kernel {
             rows: { hx: 0 },
             sums: [{ name: "u", terms: [["A", "hx"]], bias: ["A", packed.gateBias / 4] }],
             store: (output, group, { u }) => {
-              const gate = `clamp(0.2 * ${u} + 0.5, vec4f(), vec4f(1.0))`;
-              w.line(`${tile.at(`${reset}u + ${output}`, group)} = ${gate};`);
+              w.line(`${tile.at(`${reset}u + ${output}`, group)} = hardSigmoid(${u});`);
             },
           });
           tile.barrier();
@@ -223,8 +232,7 @@ export function gruForwardKernel(gru: GruTile, keep: boolean): Kernel {
             }],
             store: (output, group, { u }) => {
               w.line(
-                `let e = exp(-2.0 * abs(${u}));`,
-                `let c = sign(${u}) * (1.0 - e) / (1.0 + e);`,
+                `let c = tanh4(${u});`,
                 `let z = ${tile.at(`${update}u + ${output}`, group)};`,
                 `let place = (${output}) * ${width}u + ${group};`,
                 "tile[place] = z * tile[place] + (1.0 - z) * c;",

@@ -12,7 +12,6 @@ import {
   buildKernel,
   type Dispatch,
   elementGrid,
-  expectSize,
   type Kernel,
   type PlanContext,
 } from "./kernel.ts";
@@ -65,14 +64,14 @@ export function innerStepPullbackKernel(policy: PolicyTile): Kernel {
                 "let oldLogStd_a = oldLogStd[place + a];",
                 "let action = actions[place + a];",
                 `let z = (action - ${mean}) * gaussian.y;`,
-                "let zOld = (action - oldMean[place + a]) * exp(-oldLogStd_a);",
+                "let zOld = (action - oldMean[place + a]) * exp1(-oldLogStd_a);",
                 "logRatio += oldLogStd_a - gaussian.x + 0.5 * (zOld - z) * (zOld + z);",
                 `logRatioTangent += z * gaussian.y * ${meanTangent} + ` +
                   "(z * z - 1.0) * logStdTangent;",
               );
             });
             w.line(
-              "let factor = -exp(logRatio) * advantages[first + n] / f32(count);",
+              "let factor = -exp1(logRatio) * advantages[first + n] / f32(count);",
               "let factorTangent = factor * logRatioTangent;",
               "let klFactor = args.klScale / f32(count);",
             );
@@ -109,13 +108,6 @@ export function planInnerStepPullback(
   const modulated = modulation !== null && spec.film !== null;
   const packed = packPolicy(spec);
   const tasks = samples.offsets.size - 1;
-  for (const [name, tensor] of Object.entries({ params, adjointIn, adjointOut })) {
-    expectSize(command, name, tensor, tasks * packed.numParams);
-  }
-  if (modulated) expectSize(command, "modulation", modulation, tasks * packed.numModulation);
-  if (gradModulation !== null) {
-    expectSize(command, "gradModulation", gradModulation, tasks * packed.numModulation);
-  }
   const film = modulated && gradModulation !== null;
   const { profile, limits } = context;
   const policy = new PolicyTile({

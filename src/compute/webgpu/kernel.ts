@@ -3,7 +3,6 @@
  * kernels, planners return dispatches, and only the device turns them into pipelines and passes.
  */
 import type { Tensor } from "../device.ts";
-import type { Command } from "../kernels.ts";
 import type { TileProfile } from "./profile.ts";
 import { RunError } from "../../util/errors.ts";
 import { WgslWriter } from "./wgsl_writer.ts";
@@ -160,14 +159,5 @@ export function unitsPerInvocation(kernel: Kernel, limits: KernelLimits): number
     `Cannot run ${kernel.name} (${kernel.sizes}): one tile takes ` +
       `${kernel.iterations + kernel.iterationsPerUnit} loop iterations, this driver ends loops ` +
       `after ${limits.loopIterations}; take smaller layers or --device cpu`,
-  );
-}
-
-/** Throws where a command's tensor has not the size that its kernel is compiled for. */
-export function expectSize(command: Command, name: string, tensor: Tensor, size: number): void {
-  if (tensor.size === size) return;
-  throw new RangeError(
-    `Cannot run ${command.kernel}: ${name} "${tensor.label}" is [${tensor.shape}] with ` +
-      `${tensor.size} elements, wanted ${size}`,
   );
 }

@@ -1,4 +1,5 @@
 /** From a command to its launches. */
+import { checkCommand } from "../checks.ts";
 import type { Command } from "../kernels.ts";
 import { planAdam, planBroadcastRow, planClear, planSgdStep, planSumRows } from "./elementwise.ts";
 import { planEncoderBackward } from "./encoder_backward.ts";
@@ -8,8 +9,12 @@ import type { Dispatch, PlanContext } from "./kernel.ts";
 import { planPolicyForward } from "./policy_forward.ts";
 import { planSurrogateGradient } from "./surrogate_gradient.ts";
 
-/** Launches of a command, in order. */
+/**
+ * Launches of a command, in order.
+ * @throws {RunError} `kernel-arguments` where a tensor does not fit the kernel's contract
+ */
 export function plan(command: Command, context: PlanContext): Dispatch[] {
+  checkCommand(command);
   switch (command.kernel) {
     case "policy_forward":
       return planPolicyForward(command, context);

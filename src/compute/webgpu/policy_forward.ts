@@ -4,7 +4,6 @@ import {
   buildKernel,
   type Dispatch,
   elementGrid,
-  expectSize,
   type Kernel,
   type PlanContext,
 } from "./kernel.ts";
@@ -60,9 +59,6 @@ export function planPolicyForward(command: PolicyForward, context: PlanContext):
   const modulated = modulation !== null && spec.film !== null;
   const packed = packPolicy(spec);
   const tasks = offsets.size - 1;
-  expectSize(command, "params", params, tasks * packed.numParams);
-  if (modulated) expectSize(command, "modulation", modulation, tasks * packed.numModulation);
-  expectSize(command, "mean", mean, obs.size / spec.obsDim * spec.actDim);
   const { profile, limits } = context;
   const policy = new PolicyTile({
     packed,

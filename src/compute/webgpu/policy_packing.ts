@@ -21,6 +21,7 @@ import {
   type PolicySpec,
 } from "../layout.ts";
 import { buildKernel, elementMain, type Kernel } from "./kernel.ts";
+import { declareExp } from "./wgsl_math.ts";
 import type { WgslWriter } from "./wgsl_writer.ts";
 
 /** Smallest |g| in the packed direction, whose products are later divided by g. */
@@ -180,6 +181,7 @@ export function packKernel(
       { name: "tangentScale", type: "f32" },
     ],
     body: (w) => {
+      declareExp(w);
       const row = (kind: "value" | "tangent") => {
         const source = kind === "value" ? "params" : "direction";
         const prefix = kind === "value" ? "" : "args.tangentScale * ";
@@ -241,7 +243,7 @@ export function packKernel(
               );
               if (kind === "value") {
                 w.line(
-                  "value = select(select(free, exp(-logStd), part == 1u), logStd, part == 0u);",
+                  "value = select(select(free, exp1(-logStd), part == 1u), logStd, part == 0u);",
                 );
               } else {
                 const tangent = `direction[first + ${packed.paramLogStd}u + a]`;

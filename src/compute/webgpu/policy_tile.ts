@@ -26,6 +26,7 @@ import {
 import { type PackedLayer, type PackedPolicy, policySizes } from "./policy_packing.ts";
 import type { TileProfile } from "./profile.ts";
 import { GradientBuilder, type OuterProduct, type ProductSum, TileBuilder } from "./tile.ts";
+import { declareExp, declareTanh } from "./wgsl_math.ts";
 import type { WgslWriter } from "./wgsl_writer.ts";
 import { RunError } from "../../util/errors.ts";
 
@@ -206,10 +207,11 @@ export class PolicyTile {
   /** Hidden layers' nonlinearity and, from its result, its slope. */
   #activation(w: WgslWriter): void {
     const tanh = this.packed.spec.activation === "tanh";
+    declareExp(w);
+    if (tanh) declareTanh(w);
     w.block("fn activate(u: vec4f) -> vec4f", () => {
       if (tanh) {
-        // the builtin's permitted error is 1e-5, and some drivers overflow it
-        w.line("let e = exp(-2.0 * abs(u));", "return sign(u) * (1.0 - e) / (1.0 + e);");
+        w.line("return tanh4(u);");
       } else {
         w.line("return select(u, vec4f(), u < vec4f());");
       }

@@ -25,11 +25,9 @@ export class StagingPool {
     const primed = this.#buffers.get(size);
     const buffer = primed ??
       this.device.createBuffer({ label: `read ${size}`, size, usage: STAGING_USAGE });
-    const encoder = this.device.createCommandEncoder();
-    encoder.copyBufferToBuffer(source, 0, buffer, 0, bytes);
-    this.device.queue.submit([encoder.finish()]);
-    const mapped = buffer.mapAsync(MAP_READ, 0, bytes);
     try {
+      await this.#copy(source, buffer, bytes);
+      const mapped = buffer.mapAsync(MAP_READ, 0, bytes);
       if (primed === undefined) await mapped;
       else this.#keep(mapped);
       const copy = await this.#copyOut(buffer, bytes, mapped);
@@ -53,6 +51,16 @@ export class StagingPool {
     await Promise.all(this.#pending);
     for (const buffer of this.#buffers.values()) buffer.destroy();
     this.#buffers.clear();
+  }
+
+  /** Without its own error scope a failed copy would leave old numbers to be read. */
+  async #copy(source: GPUBuffer, target: GPUBuffer, bytes: number): Promise<void> {
+    this.device.pushErrorScope("validation");
+    const encoder = this.device.createCommandEncoder();
+    encoder.copyBufferToBuffer(source, 0, target, 0, bytes);
+    this.device.queue.submit([encoder.finish()]);
+    const error = await this.device.popErrorScope();
+    if (error !== null) throw error;
   }
 
   #keep(mapped: Promise<unknown>): void {

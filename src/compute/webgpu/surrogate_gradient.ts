@@ -8,7 +8,6 @@ import {
   buildKernel,
   type Dispatch,
   elementGrid,
-  expectSize,
   type Kernel,
   type PlanContext,
 } from "./kernel.ts";
@@ -22,6 +21,7 @@ import {
   sampleTensors,
 } from "./policy_tile.ts";
 import type { TileBuilder } from "./tile.ts";
+import type { WgslWriter } from "./wgsl_writer.ts";
 
 /** Half of the 1e-8 in the KL's denominator 2 var + 1e-8, relative to var. */
 const KL_EPSILON = "5e-9";
@@ -40,7 +40,7 @@ const NO_CLIP = 3e38;
  * where e^t - 1 - t is a series near 0: the plain form loses all digits of a small KL.
  */
 export function declareKl(
-  w: { line(...texts: string[]): void; block(h: string, b: () => void): void },
+  w: WgslWriter,
 ): void {
   w.line("// KL(old || current) of one action dimension, d/d mean, d/d log std");
   w.block(
@@ -51,7 +51,7 @@ export function declareKl(
         "let z = (oldMean - mean) * invStd;",
         "let series = t * t * (0.5 + t * (0.16666667 + t * (0.041666668 + t * (0.008333334 + " +
           "t * (0.0013888889 + t * 0.00019841270)))));",
-        "let bend = select(exp(t) - 1.0 - t, series, abs(t) < 0.5);",
+        "let bend = select(exp1(t) - 1.0 - t, series, abs(t) < 0.5);",
         `let k = ${KL_EPSILON} * invStd * invStd;`,
         "let q = 1.0 / (1.0 + k);",
         "let kl = 0.5 * (q * (z * z + bend) - t * k * q);",
@@ -124,13 +124,13 @@ export function surrogateGradientKernel(policy: PolicyTile): Kernel {
                 "let action = actions[place + a];",
                 `let mean = ${mean};`,
                 "let z = (action - mean) * gaussian.y;",
-                "let zOld = (action - oldMean_a) * exp(-oldLogStd_a);",
+                "let zOld = (action - oldMean_a) * exp1(-oldLogStd_a);",
                 "logRatio += oldLogStd_a - gaussian.x + 0.5 * (zOld - z) * (zOld + z);",
                 "kl += klOf(oldMean_a, oldLogStd_a, mean, gaussian.x, gaussian.y).x;",
               );
             });
             w.line(
-              "let ratio = exp(logRatio);",
+              "let ratio = exp1(logRatio);",
               "let advantage = advantages[first + n] / f32(count);",
               "let plain = ratio * advantage;",
               "let clipped = clamp(ratio, args.lowRatio, args.highRatio) * advantage;",
@@ -162,13 +162,6 @@ export function planSurrogateGradient(
   const modulated = modulation !== null && spec.film !== null;
   const packed = packPolicy(spec);
   const tasks = samples.offsets.size - 1;
-  expectSize(command, "params", params, tasks * packed.numParams);
-  expectSize(command, "gradParams", gradParams, tasks * packed.numParams);
-  expectSize(command, "stats", stats, tasks * 2);
-  if (modulated) expectSize(command, "modulation", modulation, tasks * packed.numModulation);
-  if (gradModulation !== null) {
-    expectSize(command, "gradModulation", gradModulation, tasks * packed.numModulation);
-  }
   const { profile, limits } = context;
   const policy = new PolicyTile({
     packed,

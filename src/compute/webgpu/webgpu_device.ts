@@ -115,11 +115,11 @@ export class WebGpuDevice implements Device {
           "start again from the last checkpoint, or with --device cpu",
       );
     });
+    // on a shared device, errors outside of our scopes are those of its other users
+    if (!ownsDevice) return;
     device.addEventListener("uncapturederror", (event) => {
-      this.#failure ??= new RunError(
-        "gpu",
-        `WebGPU error: ${(event as GPUUncapturedErrorEvent).error.message}`,
-      );
+      const { error } = event as GPUUncapturedErrorEvent;
+      this.#failure ??= new RunError("gpu", `WebGPU error: ${error.message.split("\n")[0]}`);
     });
   }
 
@@ -199,10 +199,11 @@ export class WebGpuDevice implements Device {
   ): Tensor {
     this.#check();
     const size = shape.reduce((product, extent) => product * extent, 1);
-    if (buffer.size < size * 4) {
-      throw new RangeError(
-        `Cannot import buffer "${label}" as [${shape}]: it has ${buffer.size} bytes, ` +
-          `${size * 4} are wanted`,
+    if (buffer.size < size * 4 || (buffer.usage & BUFFER_USAGE) !== BUFFER_USAGE) {
+      throw new RunError(
+        "buffer-import",
+        `Cannot import buffer ${label} as [${shape}]: it has ${buffer.size} bytes and usage ` +
+          `${buffer.usage}, wanted are ${size * 4} bytes and STORAGE, COPY_SRC and COPY_DST`,
       );
     }
     const tensor: BufferTensor = { label, shape: [...shape], size, type, buffer, owned: false };
