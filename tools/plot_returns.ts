@@ -8,6 +8,8 @@ import { parseHTML } from "linkedom";
 import { readProgress } from "../src/run/log.ts";
 
 const WINDOW = 5;
+/** Labels closer than this share of the range would overlap. */
+const CLOSE = 0.05;
 const COLORS = ["#1668b3", "#d95f02", "#1b9e77", "#7b3294"];
 
 interface Point {
@@ -52,8 +54,21 @@ const names = series.map(([{ run }]) => run);
 const { document } = parseHTML("<html><body></body></html>") as unknown as {
   document: NonNullable<Plot.PlotOptions["document"]>;
 };
-const lastOf = (adapted: boolean) =>
-  series.map((s) => s.filter((point) => point.adapted === adapted).at(-1)!);
+/** Labels at the ends of the lines; one for both lines of a run where they end together. */
+const values = points.map(({ value }) => value);
+const span = Math.max(...values) - Math.min(...values);
+const labels = series.flatMap((line) => {
+  const [before, adapted] = [false, true].map((which) =>
+    line.filter((point) => point.adapted === which).at(-1)!
+  );
+  if (Math.abs(before.value - adapted.value) < CLOSE * span) {
+    return [{ ...adapted, text: `${adapted.run}, both` }];
+  }
+  return [
+    { ...before, text: `${before.run}, before` },
+    { ...adapted, text: `${adapted.run}, adapted` },
+  ];
+});
 const svg = Plot.plot({
   document,
   width: 760,
@@ -78,17 +93,14 @@ const svg = Plot.plot({
       stroke: "run",
       strokeWidth: 2.5,
     }),
-    ...[true, false].map((adapted) =>
-      Plot.text(lastOf(adapted), {
-        x: "iteration",
-        y: "value",
-        text: (point: Point) => `${point.run}, ${adapted ? "adapted" : "before"}`,
-        fill: "run",
-        textAnchor: "start",
-        dx: 6,
-        fontWeight: adapted ? "bold" : "normal",
-      })
-    ),
+    Plot.text(labels, {
+      x: "iteration",
+      y: "value",
+      text: "text",
+      fill: "run",
+      textAnchor: "start",
+      dx: 6,
+    }),
   ],
 });
 svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
