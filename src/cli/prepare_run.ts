@@ -160,11 +160,20 @@ async function createRun(config: RunConfig, params: RunParams, force: boolean): 
   }
 }
 
-async function prepareNew(
-  algorithm: MetaAlgorithm,
+/** A new run whose folder is not made yet. */
+export interface SettledRun extends Omit<PreparedRun, "run" | "resume"> {
+  readonly spec: EnvSpec;
+}
+
+/**
+ * Settles what a new run is going to do.
+ *
+ * @throws UserError for whatever the user has to change
+ */
+export async function settleNew(
   configPath: string | undefined,
   options: TrainOptions,
-): Promise<PreparedRun> {
+): Promise<SettledRun> {
   const builtIn = { source: "built-in configuration", values: builtInConfig };
   const given = givenLayers(configPath, options);
   const layers = configPath === undefined ? [builtIn, ...given] : given;
@@ -172,6 +181,18 @@ async function prepareNew(
   const { config, warnings } = parsed;
   const spec = await checkEnvironment(parsed);
   const init = await readInit(config.initCheckpoint);
+  const notices = warnings
+    .filter((line) => !line.startsWith(builtIn.source))
+    .map((line) => `warning: ${line}`);
+  return { config, spec, init, notices };
+}
+
+async function prepareNew(
+  algorithm: MetaAlgorithm,
+  configPath: string | undefined,
+  options: TrainOptions,
+): Promise<PreparedRun> {
+  const { config, spec, init, notices } = await settleNew(configPath, options);
   const params: RunParams = {
     started: new Date().toISOString(),
     metarlVersion: VERSION,
@@ -182,9 +203,6 @@ async function prepareNew(
     config: publishedConfig(config),
   };
   const run = await createRun(config, params, options.force === true);
-  const notices = warnings
-    .filter((line) => !line.startsWith(builtIn.source))
-    .map((line) => `warning: ${line}`);
   return { config, run, resume: null, init, notices };
 }
 

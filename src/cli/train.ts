@@ -6,12 +6,12 @@ import type { RunConfig } from "../config/schema.ts";
 import type { MetaAlgorithm, TrainMeta, TrainSummary } from "../trainer/types.ts";
 import { messageOf, UserError } from "../util/errors.ts";
 import { ExitCode } from "./failure.ts";
+import { headline, workerCount } from "./headline.ts";
 import { Interrupt } from "./interrupt.ts";
 import type { Output } from "./output.ts";
-import { type PreparedRun, prepareRun } from "./prepare_run.ts";
+import { prepareRun } from "./prepare_run.ts";
 import { JsonView, LineView, type ProgressView, StatusView } from "./progress.ts";
 import type { TrainOptions } from "./train_options.ts";
-import { VERSION } from "./version.ts";
 
 function viewFor(
   options: TrainOptions,
@@ -22,19 +22,6 @@ function viewFor(
   if (options.json) return new JsonView(output);
   if (!output.isTerminal) return new LineView(output, config.iterations);
   return new StatusView(output, config.iterations, firstIteration);
-}
-
-function headline(algorithm: MetaAlgorithm, { config, run }: PreparedRun, workers: number): string {
-  const compat = config.compat === "none" ? "" : `, compat ${config.compat}`;
-  const mode = config.mode === null ? "" : `, mode ${config.mode}`;
-  return `metarl ${VERSION}: ${algorithm} on ${config.env}${mode}, seed ${config.seed}` +
-    `${compat}, ${config.iterations} iterations, ${workers} workers, run folder ${run.path}`;
-}
-
-/** How many sampling workers: as asked, or one per core; never more than there are tasks. */
-function workerCount(config: RunConfig): number {
-  const wanted = config.workers ?? (config.parallel ? navigator.hardwareConcurrency : 1);
-  return Math.min(wanted, config.metaBatchSize);
 }
 
 /** Path as an argument for a shell. */
@@ -50,8 +37,7 @@ export async function train(
   output: Output,
   trainMeta?: TrainMeta,
 ): Promise<number> {
-  const prepared = await prepareRun(algorithm, configPath, options);
-  const { config, run, resume, init } = prepared;
+  const { config, run, resume, init, notices } = await prepareRun(algorithm, configPath, options);
   using _run = run;
   const workers = workerCount(config);
 
@@ -62,10 +48,10 @@ export async function train(
   using interrupt = new Interrupt(() =>
     say("finishing this iteration, then writing a checkpoint; Ctrl-C again ends at once")
   );
-  const first = headline(algorithm, prepared, workers);
+  const first = `${headline(algorithm, config, workers)}, run folder ${run.path}`;
   run.note(`${new Date().toISOString()} ${first}`);
   if (!options.json) output.line(first);
-  prepared.notices.forEach(say);
+  notices.forEach(say);
 
   const view = viewFor(options, output, config, resume?.iteration ?? 0);
   let rows = 0;

@@ -18,6 +18,7 @@ export interface TrainOptions {
   readonly init?: string;
   readonly logGradNorm?: true;
   readonly force?: true;
+  readonly dryRun?: true;
   readonly json?: true;
   readonly debug?: true;
 }
@@ -60,10 +61,15 @@ export function trainCommand(
     .option("--init <checkpoint>", "start from the parameters of a checkpoint file or run folder")
     .option("--log-grad-norm", "log the norms of the outer gradient")
     .option("--force", "with --out: replace the run in an existing folder")
+    .option("--dry-run", "measure an iteration, print time and memory of the whole run, no folder")
     .option("--json", "print one JSON object per iteration and a summary, for scripts")
     .option("--debug", "print a stack trace with an error")
     .addHelpText("after", `${AFTER_HELP}\n\nExample:\n  $ ${example}`)
     .action(async (config, options) => {
+      if (options.dryRun) {
+        const { dryRun } = await import("./dry_run.ts");
+        return await dryRun(algorithm, config, options, context.output);
+      }
       const { train } = await import("./train.ts");
       context.exitCode = await train(algorithm, config, options, context.output);
     });
