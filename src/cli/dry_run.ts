@@ -43,6 +43,7 @@ interface Forecast {
 /** Columns of the phases, and what they are called here. */
 const PHASES: Readonly<Record<string, string>> = {
   "Time-Sampling": "sampling",
+  "Time-EnvStep": "of that environment",
   "Time-SampleProc": "sample processing",
   "Time-InnerStep": "inner steps",
   "Time-OuterStep": "outer steps",

@@ -50,8 +50,8 @@ export class Sampler {
   readonly #lengths: Uint32Array;
   /** [A] */
   readonly #std: Float64Array;
-  /** [A] in actuator units */
-  readonly #control: Float64Array;
+  /** [E][A] in actuator units */
+  readonly #controls: readonly Float64Array[];
 
   /** A sampler of `envs`, E instances of one environment (the caller keeps and closes them) */
   constructor(envs: readonly Env[], seed: number) {
@@ -59,21 +59,23 @@ export class Sampler {
     this.#random = new KeyedRandom(seed);
     this.#lengths = new Uint32Array(envs.length);
     this.#std = new Float64Array(envs[0].spec.actDim);
-    this.#control = new Float64Array(envs[0].spec.actDim);
+    this.#controls = envs.map(({ spec }) => new Float64Array(spec.actDim));
   }
 
   /**
    * Fills `job.batch` (all but `advantages` and `discountedReturns`). A rollout ends when it
    * terminates, after T steps, or when the simulator gives an observation or a reward that is
    * not finite: the step that did is dropped and the rollout marked in `nonFinite`.
+   * @returns milliseconds spent inside of the environments' `step`
    * @throws RunError `policy-not-finite` where the policy gives an action that is not finite,
    * `env-not-finite` where no rollout has a single finite step.
    */
-  sample(job: SampleJob): void {
+  sample(job: SampleJob): number {
     const { policy, batch } = job;
     const { rollouts, maxSteps, obsDim, actDim } = batch.sizes;
     this.#checkSizes(job);
     this.#start(job);
+    let stepMs = 0;
     let active = 0;
     for (let e = 0; e < rollouts; e++) active += 1 - batch.nonFinite[e];
     for (let t = 0; t < maxSteps && active > 0; t++) {
@@ -88,8 +90,17 @@ export class Sampler {
       }
       policy.forward();
       for (let e = 0; e < rollouts; e++) {
+        if (!ended(batch, e)) this.#act(job, e, t, (e * maxSteps + t) * actDim);
+      }
+      // stepped one after the other, so that two looks at the clock do for all of them
+      const start = performance.now();
+      for (let e = 0; e < rollouts; e++) {
+        if (!ended(batch, e)) this.#envs[e].step(this.#controls[e]);
+      }
+      stepMs += performance.now() - start;
+      for (let e = 0; e < rollouts; e++) {
         if (ended(batch, e)) continue;
-        this.#act(job, e, t, (e * maxSteps + t) * actDim);
+        this.#record(batch, e, t);
         if (ended(batch, e)) active--;
       }
     }
@@ -102,6 +113,7 @@ export class Sampler {
           "finite in the first step of every rollout",
       );
     }
+    return stepMs;
   }
 
   /** Resets all environments to the task and clears what a rollout accumulates. */
@@ -121,12 +133,12 @@ export class Sampler {
     }
   }
 
-  /** Step t of rollout e: draws the action, steps the simulator, records at element `row`. */
+  /** Step t of rollout e: draws the action and records it at element `row`. */
   #act(job: SampleJob, e: number, t: number, row: number): void {
     const { batch, policy } = job;
-    const { maxSteps, actDim, rewardParts } = batch.sizes;
-    const env = this.#envs[e];
-    const { actionLow, actionHigh } = env.spec;
+    const { actDim } = batch.sizes;
+    const { actionLow, actionHigh } = this.#envs[e].spec;
+    const control = this.#controls[e];
     const recorded = job.recordedLogStd ?? job.logStd;
     const random = this.#random;
     random.at(Purpose.ACTION_NOISE, job.iteration, job.task, job.round, e, t);
@@ -144,9 +156,14 @@ export class Sampler {
             `(mean ${mean}, standard deviation ${this.#std[a]})`,
         );
       }
-      this.#control[a] = scaleAction(action, actionLow[a], actionHigh[a]);
+      control[a] = scaleAction(action, actionLow[a], actionHigh[a]);
     }
-    env.step(this.#control);
+  }
+
+  /** What step t of rollout e led to. */
+  #record(batch: TrajectoryBatch, e: number, t: number): void {
+    const { maxSteps, rewardParts } = batch.sizes;
+    const env = this.#envs[e];
     if (!isFinite32(env.reward) || !allFinite(env.obs)) {
       batch.nonFinite[e] = 1;
       return;

@@ -30,6 +30,7 @@ const TIME_COLUMNS = [
   "Time",
   "ItrTime",
   "Time-Sampling",
+  "Time-EnvStep",
   "Time-SampleProc",
   "Time-InnerStep",
   "Time-OuterStep",

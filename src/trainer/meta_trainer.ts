@@ -331,6 +331,7 @@ class MetaTraining {
       "Time": (now - this.#started) / 1000,
       "ItrTime": (now - start) / 1000,
       "Time-Sampling": share(({ samplingMs }) => samplingMs),
+      "Time-EnvStep": share(({ envStepMs }) => envStepMs),
       "Time-SampleProc": share(({ processingMs }) => processingMs),
       "Time-InnerStep": share(({ innerStepMs }) => innerStepMs),
       "Time-OuterStep": ms.outer / 1000,

@@ -16,6 +16,8 @@ export interface SamplerSetup {
 export interface TaskReport {
   readonly task: number;
   readonly samplingMs: number;
+  /** Of {@link samplingMs}, inside of the environments' `step`: physics, observation, reward. */
+  readonly envStepMs: number;
   readonly processingMs: number;
   readonly innerStepMs: number;
 }

@@ -237,7 +237,7 @@ export class TaskRunner {
     const kernels = this.#kernels;
     const taskDim = memory.tasks.length / memory.trajectories[0].length;
     const taskRow = memory.tasks.subarray(task * taskDim, (task + 1) * taskDim);
-    const ms = { samplingMs: 0, processingMs: 0, innerStepMs: 0 };
+    const ms = { samplingMs: 0, envStepMs: 0, processingMs: 0, innerStepMs: 0 };
     const timed = (phase: keyof typeof ms, work: () => void) => {
       const start = performance.now();
       work();
@@ -247,8 +247,8 @@ export class TaskRunner {
     for (let k = 0; k <= this.#spec.innerSteps; k++) {
       const batch = viewTrajectoryBatch(memory.sizes, memory.trajectories[k][task]);
       const logStd = kernels.logStd;
-      timed("samplingMs", () =>
-        this.#sampler.sample({
+      timed("samplingMs", () => {
+        ms.envStepMs += this.#sampler.sample({
           iteration,
           task,
           round: k,
@@ -258,7 +258,8 @@ export class TaskRunner {
           // The floor belongs to the recorded distribution of the first round alone.
           recordedLogStd: k > 0 ? logStd : logStd.map((s) => Math.max(s, this.#spec.minLogStd)),
           batch,
-        }));
+        });
+      });
       timed("processingMs", () => this.#processor.process(batch));
       if (k === this.#spec.innerSteps) break;
       timed("innerStepMs", () => {

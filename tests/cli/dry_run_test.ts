@@ -37,8 +37,8 @@ Deno.test("dryRun() measures the second iteration and multiplies", async () => {
   );
   assert.equal(
     output.lines[1],
-    "one iteration: 0.5 s, 48k steps/s; sampling 0.5 s, sample processing 0.5 s, inner steps " +
-      "0.5 s, outer steps 0.5 s",
+    "one iteration: 0.5 s, 48k steps/s; sampling 0.5 s, of that environment 0.5 s, sample " +
+      "processing 0.5 s, inner steps 0.5 s, outer steps 0.5 s",
   );
   assert.equal(output.lines[2], "expected: 400 iterations in 3 min, 9.6M environment steps");
   // 3 rounds x 4 tasks x 20 rollouts x 100 steps x at least 15 numbers: 1.4 MB

@@ -35,11 +35,11 @@ Deno.test("progressColumns() has the published names in the published order", ()
   assert.deepEqual(progressColumns(1), [
     ...["Itr", "n_timesteps", ...perStep(0), ...perStep(1)],
     ...["LossBefore", "LossAfter", "KLInner", "KLCoeffInner", "Time", "ItrTime", "Time-Sampling"],
-    ...["Time-SampleProc", "Time-InnerStep", "Time-OuterStep", "Time-TotalInner"],
+    ...["Time-EnvStep", "Time-SampleProc", "Time-InnerStep", "Time-OuterStep", "Time-TotalInner"],
     "Time-MAMLSteps",
   ]);
   const extra = progressColumns(3, { perStep: ["AverageForwardReturn"], perIteration: ["Norm"] });
-  assert.equal(extra.length, 2 + 4 * 8 + 4 + 1 + 8);
+  assert.equal(extra.length, 2 + 4 * 8 + 4 + 1 + 9);
   assert.equal(extra[9], "Step_0-AverageForwardReturn");
   assert.equal(extra.indexOf("Norm"), extra.indexOf("KLCoeffInner") + 1);
   assert.equal(new Set(extra).size, extra.length);

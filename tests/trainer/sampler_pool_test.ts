@@ -12,8 +12,8 @@ function scriptedPool(onJob: string, workers: number) {
   const tries = new Int32Array(new SharedArrayBuffer(4 * 16));
   const script = `
     let tries;
-    const done = (task) =>
-      postMessage({ type: "done", report: { task, samplingMs: 0, processingMs: 0, innerStepMs: 0 } });
+    const ms = { samplingMs: 0, envStepMs: 0, processingMs: 0, innerStepMs: 0 };
+    const done = (task) => postMessage({ type: "done", report: { task, ...ms } });
     onmessage = async ({ data }) => {
       if (data.type === "setup") { tries = data.setup; return postMessage({ type: "ready" }); }
       const { task } = data;
