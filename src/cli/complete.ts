@@ -3,6 +3,7 @@
  * `metarl complete -- WORDS...`, which proposes commands, options, their values and files.
  */
 import type { Command } from "@commander-js/extra-typings";
+import { envNames } from "../envs/registry.ts";
 import tab from "@bomb.sh/tab/commander";
 
 /** Adds the command, after all others: it proposes those that are there. */
@@ -16,8 +17,9 @@ export function addCompletion(program: Command): void {
   for (const command of root.commands.values()) {
     const config = command.arguments.get("config");
     if (config !== undefined) config.handler = (complete) => proposeFiles(".json", complete);
-    const env = command.options.get("env");
-    if (env !== undefined) env.handler = (complete) => proposeFiles(".json", complete);
+    for (const env of [command.options.get("env"), command.arguments.get("env")]) {
+      if (env !== undefined) env.handler = (complete) => proposeEnvs(complete);
+    }
     for (const name of ["resume", "init"]) {
       const option = command.options.get(name);
       if (option !== undefined) option.handler = (complete) => proposeRuns(complete);
@@ -51,6 +53,11 @@ function proposeFiles(ending: string, complete: Complete): void {
       if (isFile && name.endsWith(ending)) complete(`${folder}${name}`, "");
     }
   }
+}
+
+function proposeEnvs(complete: Complete): void {
+  for (const name of envNames()) complete(name, "");
+  for (const ending of [".json", ".ts", ".js"]) proposeFiles(ending, complete);
 }
 
 function proposeRuns(complete: Complete): void {

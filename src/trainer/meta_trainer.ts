@@ -12,7 +12,7 @@ import { initEncoder, initPolicy } from "../nn/init.ts";
 import { pathStatistics } from "../rollout/processor.ts";
 import type { TrajectoryBatch } from "../rollout/trajectory_batch.ts";
 import { progressColumns, type ProgressRow } from "../run/log.ts";
-import { RunError } from "../util/errors.ts";
+import { RunError, UserError } from "../util/errors.ts";
 import { exp } from "../util/math.ts";
 import { KeyedRandom } from "../util/prng.ts";
 import { chooseDevice } from "./choose_device.ts";
@@ -51,7 +51,8 @@ interface PhaseTimes {
 function rewardPartColumns(env: EnvSpec): string[] {
   if (env.rewardParts.length < 2) return [];
   return env.rewardParts.map(({ name }) => {
-    const words = name.split(/[^A-Za-z0-9]+/).map((word) => word[0].toUpperCase() + word.slice(1));
+    const words = name.split(/[^A-Za-z0-9]+/).filter((word) => word !== "")
+      .map((word) => word[0].toUpperCase() + word.slice(1));
     return `Average${words.join("")}Return`;
   });
 }
@@ -121,6 +122,14 @@ class MetaTraining {
       perStep: rewardPartColumns(env.spec),
       perIteration: gradientColumns(config, objective.spec),
     });
+    const twice = this.#columns.find((name, i) => this.#columns.indexOf(name) < i);
+    if (twice !== undefined) {
+      throw new UserError(
+        "env-reward-parts",
+        `Cannot log the reward parts of ${env.spec.name}: two columns would be named "${twice}"; ` +
+          "rename a part",
+      );
+    }
     objective.setParams(this.#state.params);
     objective.setMoments(this.#state.moments);
     request.writer.startProgress(this.#columns, this.#state.iteration);

@@ -31,6 +31,10 @@ Deno.test({
       assert.deepEqual(await propose("mmaml", "configs/"), ["configs/a.json"]);
       assert.deepEqual(await propose("mmaml", "--resume", ""), ["runs/first"]);
       assert.deepEqual(await propose("mmaml", "--init", "runs/f"), ["runs/first"]);
+      assert.deepEqual(await propose("promp", "--env", "Walker2DT"), ["Walker2DTargetLocation"]);
+      assert.deepEqual(await propose("promp", "--env", "b"), ["b.json"]);
+      assert.deepEqual(await propose("envs", "Hopper"), ["HopperRandParamsEnv"]);
+      assert.deepEqual(await propose("envs", "check", "Hopper"), ["HopperRandParamsEnv"]);
     }),
 });
 

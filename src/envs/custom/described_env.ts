@@ -25,11 +25,8 @@ import { Simulation } from "../mujoco/simulation.ts";
 import { readOptions } from "../options.ts";
 import type { Description, ResetNoise } from "./description.ts";
 import { type Evaluate, type Expression, parseExpression } from "./expression.ts";
-import { buildQuantities, fillQuantities, type Quantities } from "./quantities.ts";
+import { buildQuantities, fillQuantities, JointType, type Quantities } from "./quantities.ts";
 import { describedTask } from "./task.ts";
-
-/** Kinds of joints (mjtJoint) whose positions hold a quaternion. */
-const [FREE, BALL] = [0, 1];
 
 /** One number of the observation: an index in the buffer, or an expression. */
 type Observed = number | Expression;
@@ -215,8 +212,8 @@ function startPlan(file: string, reset: ResetNoise, { handle }: Model): StartPla
   const types: Int32Array = handle.jnt_type;
   const addresses: Int32Array = handle.jnt_qposadr;
   types.forEach((type, j) => {
-    if (type === FREE) quaternions.push(addresses[j] + 3);
-    if (type === BALL) quaternions.push(addresses[j]);
+    if (type === JointType.FREE) quaternions.push(addresses[j] + 3);
+    if (type === JointType.BALL) quaternions.push(addresses[j]);
   });
   return {
     qpos: noiseOf(reset.qpos, handle.nq, `${file}: "reset.qpos"`),

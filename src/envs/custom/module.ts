@@ -4,7 +4,7 @@
  *
  * The compiled program loads JavaScript only: nothing in it could turn TypeScript into that.
  */
-import { dirname, resolve } from "node:path";
+import { dirname, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { messageOf, UserError } from "../../util/errors.ts";
 import type { Env, EnvDefinition, EnvFactory } from "../env.ts";
@@ -81,7 +81,7 @@ function moduleFiles(path: string): Files {
     files.set(file, bytes);
     for (const [, specifier] of new TextDecoder().decode(bytes).matchAll(IMPORT)) {
       const imported = resolve(dirname(file), specifier);
-      if (imported.startsWith(`${folder}/`)) visit(imported);
+      if (!relative(folder, imported).startsWith("..")) visit(imported);
     }
   };
   visit(path);

@@ -38,11 +38,13 @@ export interface Quantities {
 
 const AXES = "xyz";
 
-/** Kinds of joints (mjtJoint): numbers of positions and velocities. */
-const JOINT_SIZES: readonly (readonly [number, number])[] = [[7, 6], [4, 3], [1, 1], [1, 1]];
-const [FREE, , SLIDE] = [0, 1, 2];
+/** Kinds of joints, MuJoCo's mjtJoint. */
+export const JointType = { FREE: 0, BALL: 1, SLIDE: 2, HINGE: 3 } as const;
 
-/** How often each named thing of the model is meant in messages. */
+/** Numbers of positions and velocities of each kind. */
+const JOINT_SIZES: readonly (readonly [number, number])[] = [[7, 6], [4, 3], [1, 1], [1, 1]];
+
+/** What messages and tables call an object of the model. */
 function named(model: Model, kind: ObjectKind, index: number): string {
   return model.names(kind)[index] || `${kind} ${index}`;
 }
@@ -68,8 +70,8 @@ function jointLabels(model: Model): { qpos: Label[]; qvel: Label[] } {
   };
   types.forEach((type, j) => {
     const joint = named(model, "joint", j);
-    if (type < SLIDE) {
-      if (type === FREE) {
+    if (type === JointType.FREE || type === JointType.BALL) {
+      if (type === JointType.FREE) {
         for (const axis of AXES) add(qpos, "qpos", `${axis} of ${joint}`, "m");
         for (const axis of AXES) add(qvel, "qvel", `velocity of ${joint} along ${axis}`, "m/s");
       }
@@ -79,8 +81,8 @@ function jointLabels(model: Model): { qpos: Label[]; qvel: Label[] } {
       }
       return;
     }
-    const unit = type === SLIDE ? "m" : "rad";
-    add(qpos, "qpos", `${type === SLIDE ? "position" : "angle"} of ${joint}`, unit);
+    const unit = type === JointType.SLIDE ? "m" : "rad";
+    add(qpos, "qpos", `${type === JointType.SLIDE ? "position" : "angle"} of ${joint}`, unit);
     add(qvel, "qvel", `rate of ${joint}`, `${unit}/s`);
   });
   return { qpos, qvel };

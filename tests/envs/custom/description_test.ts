@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { checkEnv } from "../../../src/envs/check.ts";
 import type { EnvFactory } from "../../../src/envs/env.ts";
+import { Model } from "../../../src/envs/mujoco/model.ts";
+import { Simulation } from "../../../src/envs/mujoco/simulation.ts";
 import { liveHandles } from "../../../src/envs/mujoco/runtime.ts";
 import { loadEnv } from "../../../src/envs/registry.ts";
 import { UserError } from "../../../src/util/errors.ts";
@@ -155,6 +157,26 @@ fileTest(
       env.close();
     }),
 );
+
+fileTest("updatePositions() gives positions of the state and changes no later step", async () => {
+  const model = await Model.compile("point", POINT_XML);
+  const [plain, looked] = [new Simulation(model), new Simulation(model)];
+  for (let t = 0; t < 20; t++) {
+    for (const sim of [plain, looked]) {
+      sim.refresh();
+      sim.ctrl.set([1, -0.5]);
+      sim.advance(3);
+    }
+    looked.updatePositions();
+    // one sum in another order; Euler's step leaves the positions that it began with
+    assert.ok(Math.abs(looked.siteXpos[0] - 1 - looked.qpos[0]) < 1e-14);
+    assert.ok(Math.abs(plain.siteXpos[0] - 1 - plain.qpos[0]) > 1e-3);
+    assert.deepEqual(looked.qpos, plain.qpos);
+    assert.deepEqual(looked.qvel, plain.qvel);
+  }
+  for (const sim of [plain, looked]) sim.close();
+  model.close();
+});
 
 fileTest("tasks of a description are drawn from their distributions", async () => {
   const tasks = {
