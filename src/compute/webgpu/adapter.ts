@@ -11,10 +11,18 @@ export interface AdapterDescription {
   readonly description: string;
   /** A CPU that plays GPU (lavapipe, SwiftShader). */
   readonly isSoftware: boolean;
+  /**
+   * Reached through OpenGL, wgpu's way out where there is no Vulkan driver. In software that is
+   * slow beyond use: compiling takes minutes.
+   */
+  readonly isOpenGl: boolean;
 }
 
 /** Name fragments of software rasterisers; `isFallbackAdapter` is wrong in Deno before 2.9. */
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|softpipe|basic render/i;
+
+/** Range of subgroup sizes that wgpu reports where the API, OpenGL, does not tell. */
+const UNKNOWN_SUBGROUPS = [4, 128];
 
 /** Describes the adapter behind the info that a device or an adapter gives. */
 export function describeAdapter(info: GPUAdapterInfo): AdapterDescription {
@@ -23,6 +31,8 @@ export function describeAdapter(info: GPUAdapterInfo): AdapterDescription {
     vendor,
     device,
     description,
+    isOpenGl: info.subgroupMinSize === UNKNOWN_SUBGROUPS[0] &&
+      info.subgroupMaxSize === UNKNOWN_SUBGROUPS[1],
     isSoftware: SOFTWARE.test(`${device} ${description}`) || info.isFallbackAdapter === true,
   };
 }
