@@ -107,3 +107,19 @@ Deno.test({
     });
   },
 });
+
+Deno.test({
+  name: "a worker that finds another environment than the learner's ends the run",
+  ignore: NEEDS_FILES,
+  async fn() {
+    // changes its own file, then dies: the worker that follows loads what is there now
+    const change = `Deno.writeTextFileSync(new URL(import.meta.url), "\\n", { append: true })`;
+    const breaking = `if (steps === 20 && isFirst()) { ${change}; Deno.exit(3); }`;
+    await withBreaking(breaking, async (path) => {
+      await assert.rejects(
+        train("promp", tinyConfig({ env: path }), { workers: 1 }),
+        /^RunError: The files of PointWind were changed while the run goes on \(sha256:\w+, now sha256/,
+      );
+    });
+  },
+});

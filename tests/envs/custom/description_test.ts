@@ -158,6 +158,37 @@ fileTest(
     }),
 );
 
+fileTest(
+  "a free joint has seven positions, and noise leaves its quaternion of length 1",
+  () =>
+    withFiles({
+      "env.json": JSON.stringify({
+        ...POINT,
+        quantities: { root: { joint: "root" }, spin: { joint_velocity: "root" } },
+        observation: ["root", "spin"],
+        reward: { z: "-root_2" },
+        reset: { qpos: 0.3, noise: "normal" },
+      }),
+      "point.xml": `<mujoco><worldbody>
+        <body><joint name="root" type="free"/><geom size="0.1"/></body>
+        <body><joint name="x" type="slide"/><geom size="0.1"/></body>
+      </worldbody>
+      <actuator><motor joint="x" ctrlrange="-1 1" ctrllimited="true"/></actuator></mujoco>`,
+    }, async (path) => {
+      const factory = await loadEnv(path);
+      assert.deepEqual(factory.spec.observation.map(({ name, unit }) => `${name} ${unit}`), [
+        ...["root_0 m", "root_1 m", "root_2 m", "root_3 1", "root_4 1", "root_5 1", "root_6 1"],
+        ...["spin_0 m/s", "spin_1 m/s", "spin_2 m/s"],
+        ...["spin_3 rad/s", "spin_4 rad/s", "spin_5 rad/s"],
+      ]);
+      const env = await begin(factory, [0, 0]);
+      const [w, ...imaginary] = env.obs.subarray(3, 7);
+      assert.ok(Math.abs(Math.hypot(w, ...imaginary) - 1) < 1e-15);
+      assert.ok(Math.hypot(...imaginary) > 1e-3, "the noise is there");
+      env.close();
+    }),
+);
+
 fileTest("updatePositions() gives positions of the state and changes no later step", async () => {
   const model = await Model.compile("point", POINT_XML);
   const [plain, looked] = [new Simulation(model), new Simulation(model)];

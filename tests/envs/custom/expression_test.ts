@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { parseExpression, type Slot } from "../../../src/envs/custom/expression.ts";
 import { UserError } from "../../../src/util/errors.ts";
 
-/** a = 3, b = -0.5, zero = 0, v = (3, 4), w = (0, 4). */
-const VALUES = Float64Array.of(3, -0.5, 0, 3, 4, 0, 4);
+/** a = 3, b = -0.5, zero = 0, v = (3, 4), w = (6, 8). */
+const VALUES = Float64Array.of(3, -0.5, 0, 3, 4, 6, 8);
 const SLOTS = new Map<string, Slot>([
   ["a", { offset: 0, size: 1 }],
   ["b", { offset: 1, size: 1 }],
@@ -47,12 +47,13 @@ Deno.test("parseExpression() computes what is written", () => {
     ["min(a, b, 7)", -0.5],
     ["max(a, b, 7)", 7],
     ["clamp(a, -1, 1)", 1],
+    ["clamp(b, 0, 1)", 0],
     ["exp(zero) + cos(zero) + sin(zero) + tanh(zero) + log(1)", 2],
     ["norm(v)", 5],
     ["sum(v)", 7],
     ["sumsq(v)", 25],
-    ["dot(v, w)", 16],
-    ["distance(v, w)", 3],
+    ["dot(v, w)", 50],
+    ["distance(v, w)", 5],
     ["norm(a)", 3],
     ["v_x - 1", 2],
     ["2 * pi", 2 * Math.PI],
