@@ -1,6 +1,6 @@
 /**
- * All environments by name, and those of one's own by path. Definitions are loaded when asked for, so that a command pays only
- * for the simulator that it uses.
+ * All environments by name, and those of one's own by path. Definitions are loaded when asked for,
+ * so that a command pays only for the simulator that it uses.
  */
 import { UserError } from "../util/errors.ts";
 import { didYouMean } from "../util/nearest.ts";

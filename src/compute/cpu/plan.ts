@@ -4,9 +4,9 @@
  * `ElementArgs`). A plan is data without addresses of its own memory: it can be kept and run
  * again on any thread.
  */
-import { RunError } from "../../util/errors.ts";
+import { checkCommand } from "../checks.ts";
 import type { Tensor } from "../device.ts";
-import type { Command, EncoderArgs, PolicyArgs, SampleTensors } from "../kernels.ts";
+import type { Command, EncoderArgs, PolicyArgs } from "../kernels.ts";
 import {
   encoderLayout,
   layerWidths,
@@ -98,60 +98,18 @@ class ArgsWriter {
   }
 }
 
-function expectSize(
-  command: Command,
-  name: string,
-  tensor: Tensor | null,
-  shape: readonly number[],
-  type = "f32",
-): void {
-  if (tensor === null) return;
-  const size = shape.reduce((product, extent) => product * extent, 1);
-  if (tensor.size === size && tensor.type === type) return;
-  throw new RunError(
-    "kernel-arguments",
-    `Cannot run ${command.kernel}: ${name} is ${tensor.type} [${tensor.shape}], ` +
-      `wanted ${type} [${shape}]`,
-  );
-}
-
-/** Checks of all policy kernels; returns the number of tasks and of samples. */
-function checkPolicy(
-  command: Command & PolicyArgs,
+/** Number of tasks, samples, parameters and modulation entries of a policy kernel. */
+function countsOf(
+  { spec }: PolicyArgs,
   obs: Tensor,
   offsets: Tensor,
 ): { tasks: number; samples: number; paramCount: number; modulationCount: number } {
-  const { spec } = command;
-  const tasks = offsets.size - 1;
-  const paramCount = policyLayout(spec).size;
-  const modulationCount = modulationLayout(spec).size;
-  if (spec.hiddenSizes.length > MAX_HIDDEN_LAYERS) {
-    throw new RunError(
-      "kernel-arguments",
-      `Cannot run ${command.kernel}: ${spec.hiddenSizes.length} hidden layers, ` +
-        `at most ${MAX_HIDDEN_LAYERS} are possible`,
-    );
-  }
-  if (command.modulation !== null && spec.film === null) {
-    throw new RunError(
-      "kernel-arguments",
-      `Cannot run ${command.kernel}: a modulation is given for a policy without FiLM`,
-    );
-  }
-  const samples = obs.size / spec.obsDim;
-  expectSize(command, "offsets", offsets, [tasks + 1], "u32");
-  expectSize(command, "params", command.params, [tasks, paramCount]);
-  expectSize(command, "modulation", command.modulation, [tasks, modulationCount]);
-  expectSize(command, "obs", obs, [Math.floor(samples), spec.obsDim]);
-  return { tasks, samples, paramCount, modulationCount };
-}
-
-function checkSamples(command: Command & PolicyArgs, data: SampleTensors, samples: number): void {
-  const { actDim } = command.spec;
-  expectSize(command, "actions", data.actions, [samples, actDim]);
-  expectSize(command, "advantages", data.advantages, [samples]);
-  expectSize(command, "oldMean", data.oldMean, [samples, actDim]);
-  expectSize(command, "oldLogStd", data.oldLogStd, [samples, actDim]);
+  return {
+    tasks: offsets.size - 1,
+    samples: obs.size / spec.obsDim,
+    paramCount: policyLayout(spec).size,
+    modulationCount: modulationLayout(spec).size,
+  };
 }
 
 /** Fields of `PolicyArgs` up to `obs`. */
@@ -196,8 +154,7 @@ function planPolicyForward(
   command: Extract<Command, { kernel: "policy_forward" }>,
   context: PlanContext,
 ): Plan {
-  const counts = checkPolicy(command, command.obs, command.offsets);
-  expectSize(command, "mean", command.mean, [counts.samples, command.spec.actDim]);
+  const counts = countsOf(command, command.obs, command.offsets);
   const chunks = chunksOf(command.maxSamplesPerTask);
   const writer = new ArgsWriter(context);
   policyPrefix(writer, command, counts, command.obs, command.offsets, chunks);
@@ -217,24 +174,18 @@ function planPolicyGradient(
   context: PlanContext,
 ): Plan {
   const { samples: data } = command;
-  const counts = checkPolicy(command, data.obs, data.offsets);
-  const { tasks, paramCount, modulationCount } = counts;
-  checkSamples(command, data, counts.samples);
-  expectSize(command, "gradModulation", command.gradModulation, [tasks, modulationCount]);
+  const counts = countsOf(command, data.obs, data.offsets);
+  const { tasks } = counts;
   const chunks = chunksOf(data.maxSamplesPerTask);
   const writer = new ArgsWriter(context);
   policyPrefix(writer, command, counts, data.obs, data.offsets, chunks);
   writer.int(0).tensor(data.actions, data.advantages, data.oldMean, data.oldLogStd);
   const floor = command.minLogStd ?? -Infinity;
   if (command.kernel === "surrogate_gradient") {
-    expectSize(command, "gradParams", command.gradParams, [tasks, paramCount]);
-    expectSize(command, "stats", command.stats, [tasks, 2]);
     writer
       .tensor(command.gradParams, command.gradModulation, command.stats)
       .float(command.clipEps ?? -1, floor, 0, 0).int(0, 0);
   } else {
-    expectSize(command, "adjointIn", command.adjointIn, [tasks, paramCount]);
-    expectSize(command, "adjointOut", command.adjointOut, [tasks, paramCount]);
     writer
       .int(0).tensor(command.gradModulation).int(0)
       .float(-1, floor, command.innerLr, command.klScale)
@@ -264,9 +215,6 @@ function planEncoder(
   const tasks = numPaths.size;
   const paramCount = encoderLayout(spec).size;
   const steps = sequences.size / (tasks * slots * inputDim);
-  expectSize(command, "params", params, [paramCount]);
-  expectSize(command, "numPaths", numPaths, [tasks], "u32");
-  expectSize(command, "sequences", sequences, [tasks * slots, Math.floor(steps), inputDim]);
   const writer = new ArgsWriter(context);
   writer
     .int(inputDim, cellSize, outputDim, spec.mlpAfterGru ? 1 : 0, spec.mlpAfterPool ? 1 : 0)
@@ -274,9 +222,6 @@ function planEncoder(
     .tensor(params, sequences, numPaths);
   const products = tasks * slots * steps * (inputDim + cellSize) * 3 * cellSize;
   if (command.kernel === "encoder_forward") {
-    expectSize(command, "lastState", command.lastState, [tasks * slots, cellSize]);
-    expectSize(command, "taskEmbedding", command.taskEmbedding, [tasks, cellSize]);
-    expectSize(command, "modulation", command.modulation, [tasks, outputDim]);
     const args = writer
       .tensor(command.lastState, command.taskEmbedding, command.modulation).int(0).finish();
     return {
@@ -288,8 +233,6 @@ function planEncoder(
       flops: 2 * products,
     };
   }
-  expectSize(command, "gradModulation", command.gradModulation, [tasks, outputDim]);
-  expectSize(command, "gradParams", command.gradParams, [paramCount]);
   const args = writer.int(0, 0, 0).tensor(command.gradModulation).finish();
   // the tasks' gradients lie in the workspace, [M, Q]; address 0 stands for it
   const sum = new ArgsWriter(context)
@@ -323,14 +266,11 @@ function planElementwise(
       const { row, out } = command;
       items = Math.floor(out.size / row.size);
       elements = out.size;
-      expectSize(command, "out", out, [items, row.size]);
       writer.int(row.size, 0).tensor(out, row);
       break;
     }
     case "sgd_step": {
       const { params, grad, out } = command;
-      expectSize(command, "grad", grad, params.shape);
-      expectSize(command, "out", out, params.shape);
       elements = out.size;
       items = Math.ceil(elements / BLOCK);
       writer.int(elements, 0).tensor(out, params, grad).int(0).float(command.lr);
@@ -339,7 +279,6 @@ function planElementwise(
     case "sum_rows": {
       const { rows, out } = command;
       const count = Math.floor(rows.size / out.size);
-      expectSize(command, "rows", rows, [count, out.size]);
       elements = rows.size;
       items = Math.ceil(out.size / BLOCK);
       writer.int(out.size, count).tensor(out, rows).int(0, 0).float(command.scale);
@@ -348,15 +287,11 @@ function planElementwise(
     case "clear": {
       elements = command.out.size;
       items = Math.ceil(elements / BLOCK);
-      expectSize(command, "out", command.out, command.out.shape);
       writer.int(elements, 0).tensor(command.out);
       break;
     }
     case "adam": {
       const { params, grad, m, v, lr, beta1, beta2, epsilon, step, flavour } = command;
-      for (const [name, tensor] of Object.entries({ grad, m, v })) {
-        expectSize(command, name, tensor, params.shape);
-      }
       elements = 8 * params.size;
       items = Math.ceil(params.size / BLOCK);
       // the bias corrections in float64, whichever side of epsilon they stand on
@@ -385,6 +320,7 @@ function planElementwise(
  * @throws RunError `kernel-arguments` where a tensor's size does not fit the contract
  */
 export function planCommand(command: Command, context: PlanContext): Plan {
+  checkCommand(command);
   switch (command.kernel) {
     case "policy_forward":
       return planPolicyForward(command, context);
