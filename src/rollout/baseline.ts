@@ -87,7 +87,9 @@ export class LinearFeatureBaseline implements Baseline {
     this.#factor = new Float64Array(size * size);
   }
 
-  /** Solves and predicts. @throws RunError `baseline-singular` where the equations can't be solved. */
+  /**
+   * Solves and predicts. @throws RunError `baseline-singular` where the equations can't be solved.
+   */
   fitPredict(samples: Samples, returns: Float64Array, out: Float64Array): void {
     if (samples.obsDim !== this.#obsDim) {
       throw new RangeError(

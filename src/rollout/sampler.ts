@@ -14,7 +14,10 @@ import { packRollouts, type TrajectoryBatch } from "./trajectory_batch.ts";
 
 /** The policy of one task, over buffers that it owns (e.g. inside of a kernel's memory). */
 export interface RolloutPolicy {
-  /** [E, O] in; written by the sampler before every `forward`. Rows of ended rollouts keep old values. */
+  /**
+   * [E, O] in; written by the sampler before every `forward`. Rows of ended rollouts keep old
+   * values.
+   */
   readonly obs: Float32Array;
   /** [E, A] out */
   readonly mean: Float32Array;

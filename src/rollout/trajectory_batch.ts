@@ -8,7 +8,8 @@
  * e starts at row e * T; {@link packRollouts} closes the gaps, which costs nothing where every
  * rollout has T steps.)
  *
- * Axis letters: E rollouts, T most steps of one, N samples, O observation, A action, R reward parts.
+ * Axis letters: E rollouts, T most steps of one, N samples, O observation, A action, R reward
+ * parts.
  */
 
 /** Sizes that a batch is allocated for. */

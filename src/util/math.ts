@@ -5,10 +5,12 @@
  *
  * Only IEEE + - * /, `Math.floor` and access to the bits of a double are used. Each function
  * reduces its argument to a small interval and sums the Taylor series there; the number of terms
- * is such that the first neglected one is below 2^-56 of the result. Errors stay below 2 ulp (tanh: 4 ulp).
+ * is such that the first neglected one is below 2^-56 of the result. Errors stay below 2 ulp
+ * (tanh: 4 ulp).
  * Method: Cody and Waite, "Software Manual for the Elementary Functions", 1980.
  *
- * Left out: the sign of a zero result, and other elementary functions. `Math.sqrt`, `Math.abs`, `Math.min`, `Math.max` and
+ * Left out: the sign of a zero result, and other elementary functions. `Math.sqrt`, `Math.abs`,
+ * `Math.min`, `Math.max` and
  * `Math.floor` are exact by the language's definition and are used as they are.
  */
 

@@ -103,7 +103,10 @@ export class KeyedRandom {
   readonly #spare = new Float64Array(1);
   #hasSpare = false;
 
-  /** The numbers of one seed. @throws UserError `seed-range` where `seed` is not an integer in 0 .. 2^53 - 1. */
+  /**
+   * The numbers of one seed. @throws UserError `seed-range` where `seed` is not an integer in 0 ..
+   * 2^53 - 1.
+   */
   constructor(seed: number) {
     if (!Number.isSafeInteger(seed) || seed < 0) {
       throw new UserError(

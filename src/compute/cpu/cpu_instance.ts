@@ -16,7 +16,10 @@ export class CpuInstance {
   #scratch = 0;
   #workspace = 0;
 
-  /** New instance with a memory of its own. @param options.simd which build of the kernels; by default the best that can run */
+  /**
+   * New instance with a memory of its own. @param options.simd which build of the kernels; by
+   * default the best that can run
+   */
   constructor(options: { readonly simd?: SimdLevel } = {}) {
     const kernels = kernelModule(options.simd);
     this.simd = kernels.simd;

@@ -27,7 +27,10 @@ export class Heap {
   readonly #used = new Map<number, number>();
   #bytesUsed = 0;
 
-  /** Takes over the memory from `base` on. @param base first address that may be handed out, a multiple of 16 */
+  /**
+   * Takes over the memory from `base` on. @param base first address that may be handed out, a
+   * multiple of 16
+   */
   constructor(memory: WebAssembly.Memory, base: number) {
     this.#memory = memory;
     this.#free.push({ address: base, bytes: memory.buffer.byteLength - base });

@@ -1,4 +1,7 @@
-/** policy_forward: the network's means for all samples of all tasks, each task with its own parameters. */
+/**
+ * policy_forward: the network's means for all samples of all tasks, each task with its own
+ * parameters.
+ */
 import type { PolicyForward } from "../kernels.ts";
 import {
   buildKernel,

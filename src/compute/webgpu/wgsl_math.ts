@@ -8,7 +8,8 @@ import type { WgslWriter } from "./wgsl_writer.ts";
 /**
  * Declares `exp4(vec4f)` and `exp1(f32)`: x = n ln 2 + r, e^r by its series, 2^n through the
  * exponent's bits in two halves, so that results overflow to infinity and underflow to 0 as they
- * should; NaN stays NaN, and an infinite x gives NaN. Cody & Waite, Software Manual for the Elementary Functions, 1980, ch. 6.
+ * should; NaN stays NaN, and an infinite x gives NaN. Cody & Waite, Software Manual for the
+ * Elementary Functions, 1980, ch. 6.
  */
 export function declareExp(w: WgslWriter): void {
   w.block("fn exp4(x: vec4f) -> vec4f", () => {

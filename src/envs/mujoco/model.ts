@@ -99,7 +99,10 @@ export class Model {
   }
 }
 
-/** "MuJoCo Error: Loading error: XML Error: x\nElement 'geom', line 3" to "x (element 'geom', line 3)". */
+/**
+ * "MuJoCo Error: Loading error: XML Error: x\nElement 'geom', line 3" to "x (element 'geom', line
+ * 3)".
+ */
 function oneLine(message: string): string {
   const [first, ...rest] = message
     .replace(/^MuJoCo Error: /, "")

@@ -2,8 +2,8 @@
  * gym's arm of two links with a goal near one of several modes. Unlike in the other goal
  * environments the arm sees the goal, as published.
  *
- * Source: vuoristo/MMAML-rl, `reacher_6_mode` (members with other numbers of modes are named there, their
- * files are missing). Tables are the same for all members:
+ * Source: vuoristo/MMAML-rl, `reacher_6_mode` (members with other numbers of modes are named
+ * there, their files are missing). Tables are the same for all members:
  *
  *     observation [8]   cosines and sines of joints 0 and 1, x and y of the target, velocities of
  *                       joints 0 and 1
