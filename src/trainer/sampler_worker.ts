@@ -24,8 +24,7 @@ function report(error: unknown): void {
 
 /**
  * A worker that ends itself just falls silent: Deno tells its parent by no message and no event,
- * and
- * the parent would wait for ever. So whatever would end it is made an error, which is reported.
+ * and the parent would wait for ever. So whatever would end it is made an error, which is reported.
  */
 function refuseToEnd(): void {
   const refuse = (call: string) => (): never => {
