@@ -10,8 +10,8 @@
  * Method: Cody and Waite, "Software Manual for the Elementary Functions", 1980.
  *
  * Left out: the sign of a zero result, and other elementary functions. `Math.sqrt`, `Math.abs`,
- * `Math.min`, `Math.max` and
- * `Math.floor` are exact by the language's definition and are used as they are.
+ * `Math.min`, `Math.max` and `Math.floor` are exact by the language's definition and are used as
+ * they are.
  */
 
 /** ln 2 in two parts: 32 bits, so that k * LN2_HIGH is exact for |k| < 2^21, and the rest. */
