@@ -94,7 +94,13 @@ const seconds = Number(option("--seconds", "0.3"));
 const named = Deno.args.filter((arg, i) => {
   return !arg.startsWith("--") && !["--workers", "--seconds"].includes(Deno.args[i - 1]);
 });
-const envs = named.length > 0 ? named : envNames().filter((name) => !name.startsWith("MetaPoint"));
+const simulated = envNames().filter((name) => !name.startsWith("MetaPoint"));
+const strange = named.find((name) => !simulated.includes(name));
+if (strange !== undefined) {
+  console.error(`error: ${strange} is not one of the MuJoCo environments: ${simulated.join(", ")}`);
+  Deno.exit(2);
+}
+const envs = named.length > 0 ? named : simulated;
 
 const results: Result[] = [];
 const json = Deno.args.includes("--json");
