@@ -132,3 +132,24 @@ test("ProMP learns: the return after adaptation rises on one mode of the point m
   // is worth about -141, going straight about -70.
   assert(start < -130 && end > -110, `from ${start} to ${end}`);
 });
+
+test("Adam's step count goes on over iterations", async () => {
+  const lr = 0.01;
+  const changes = { num_promp_steps: 1, learning_rate: lr };
+  const [one, two] = await Promise.all(
+    [1, 2].map(async (n_itr) =>
+      (await train("promp", tinyConfig({ ...changes, n_itr }))).writer.checkpoints[0]
+    ),
+  );
+  const tensor = (from: typeof one, name: string) =>
+    from.tensors.find((t) => t.name === name)!.data;
+  const [before, after] = [one, two].map((from) => tensor(from, "policy.W1"));
+  const [m, v] = ["adam.m.policy.W1", "adam.v.policy.W1"].map((name) => tensor(two, name));
+  // the second step of all: lr sqrt(1 - b2^2) / (1 - b1^2) m / (sqrt(v) + 1e-8), golden README
+  const rate = lr * Math.sqrt(1 - 0.999 ** 2) / (1 - 0.9 ** 2);
+  for (let i = 0; i < after.length; i++) {
+    const expected = before[i] - rate * m[i] / (Math.sqrt(v[i]) + 1e-8);
+    // float32 parameters of about 1
+    assert(Math.abs(after[i] - expected) < 1e-6, `entry ${i}: ${after[i]}, wanted ${expected}`);
+  }
+});
