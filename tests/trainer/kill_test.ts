@@ -44,8 +44,16 @@ async function runAndKill(args: string[], folder: string, progress: string, rows
 for (const algorithm of ["mmaml", "promp"]) {
   test(`${algorithm}: 6 iterations equal 3, kill -9, and 3 more`, async () => {
     await inTemporaryFolder(async (folder) => {
-      // large enough that the process is killed before it is done
-      const config = { ...TINY, n_itr: ITERATIONS, save_steps: 1, meta_batch_size: 20 };
+      // Iterations of some tenths of a second: three of them leave time to kill the process.
+      const config = {
+        ...TINY,
+        n_itr: ITERATIONS,
+        save_steps: 1,
+        meta_batch_size: 20,
+        rollouts_per_meta_task: 20,
+        max_path_length: 80,
+        hidden_sizes: [32, 32],
+      };
       await Deno.writeTextFile(`${folder}/config.json`, JSON.stringify(config));
       const start = (out: string) => [algorithm, "config.json", "--out", out];
 
