@@ -6,8 +6,23 @@
  */
 import { RunError } from "../util/errors.ts";
 import type { ElementType, Tensor } from "./device.ts";
-import type { Command, EncoderArgs, PolicyArgs, SampleTensors } from "./kernels.ts";
-import { encoderLayout, MAX_HIDDEN_LAYERS, modulationLayout, policyLayout } from "./layout.ts";
+import type { StageReward } from "../util/stage_reward.ts";
+import type {
+  Command,
+  DynamicsArgs,
+  DynamicsRollout,
+  DynamicsTrain,
+  EncoderArgs,
+  PolicyArgs,
+  SampleTensors,
+} from "./kernels.ts";
+import {
+  dynamicsLayout,
+  encoderLayout,
+  MAX_HIDDEN_LAYERS,
+  modulationLayout,
+  policyLayout,
+} from "./layout.ts";
 
 function refuse(command: Command, problem: string): never {
   throw new RunError("kernel-arguments", `Cannot run ${command.kernel}: ${problem}`);
@@ -75,6 +90,84 @@ function checkEncoder(command: Command & EncoderArgs): { tasks: number; count: n
   return { tasks, count };
 }
 
+/** Number of rows and of parameters of a dynamics kernel. */
+function checkDynamics(
+  command: Command & DynamicsArgs,
+  inputs: Tensor,
+): { rows: number; paramCount: number } {
+  const { spec, params } = command;
+  const layers = spec.hiddenSizes.length;
+  if (layers < 1 || layers > MAX_HIDDEN_LAYERS) {
+    refuse(command, `${layers} hidden layers, wanted 1 to ${MAX_HIDDEN_LAYERS}`);
+  }
+  if ((spec.situations === 0) !== (spec.embeddingDim === 0)) {
+    refuse(command, `${spec.situations} situations with embeddings of size ${spec.embeddingDim}`);
+  }
+  const rows = Math.floor(inputs.size / spec.inputDim);
+  const paramCount = dynamicsLayout(spec).size;
+  expectTensor(command, "params", params, [paramCount]);
+  expectTensor(command, "inputs", inputs, [rows, spec.inputDim]);
+  return { rows, paramCount };
+}
+
+function checkSituation(command: Command & DynamicsArgs & { readonly situation: number }): void {
+  const { spec, situation } = command;
+  if (Number.isInteger(situation) && situation >= 0 && situation < Math.max(1, spec.situations)) {
+    return;
+  }
+  refuse(command, `situation ${situation} of a model that has ${spec.situations}`);
+}
+
+function checkDynamicsTrain(command: DynamicsTrain): void {
+  const { spec, inputs, targets, order, batchSize, optimizer, losses } = command;
+  const { rows, paramCount } = checkDynamics(command, inputs);
+  checkSituation(command);
+  if (!Number.isInteger(batchSize) || batchSize < 1) {
+    refuse(command, `batchSize is ${batchSize}, wanted an integer from 1`);
+  }
+  expectTensor(command, "targets", targets, [rows, spec.outputDim]);
+  expectTensor(command, "order", order, [losses.size * batchSize], "u32");
+  expectTensor(command, "losses", losses, [losses.size]);
+  if (optimizer.kind === "sgd") return;
+  expectTensor(command, "m", optimizer.m, [paramCount]);
+  expectTensor(command, "v", optimizer.v, [paramCount]);
+}
+
+function checkReward(command: Command, reward: StageReward, stateDim: number): void {
+  const { linear, proximity, penalty } = reward;
+  const columns = [
+    ...linear.map(({ column }) => column),
+    ...proximity?.columns ?? [],
+    ...penalty === null ? [] : [penalty.column],
+  ];
+  for (const column of columns) {
+    if (Number.isInteger(column) && column >= 0 && column < stateDim) continue;
+    refuse(command, `the reward reads column ${column} of a state of ${stateDim}`);
+  }
+  if (proximity !== null && proximity.goal.length !== proximity.columns.length) {
+    const { goal, columns } = proximity;
+    refuse(command, `the reward's goal has ${goal.length} numbers for ${columns.length} columns`);
+  }
+}
+
+function checkDynamicsRollout(command: DynamicsRollout): void {
+  const { spec, normalizer, state, bounds, sequences, horizon, returns, states } = command;
+  const { inputDim, outputDim: stateDim } = spec;
+  const paramCount = dynamicsLayout(spec).size;
+  checkSituation(command);
+  if (inputDim <= stateDim) {
+    refuse(command, `a model of ${inputDim} inputs and a state of ${stateDim} leave no action`);
+  }
+  expectTensor(command, "params", command.params, [paramCount]);
+  expectTensor(command, "normalizer", normalizer, [2 * (inputDim + stateDim)]);
+  expectTensor(command, "state", state, [stateDim]);
+  expectTensor(command, "bounds", bounds, [2, stateDim]);
+  expectTensor(command, "sequences", sequences, [returns.size, horizon, inputDim - stateDim]);
+  expectTensor(command, "returns", returns, [returns.size]);
+  expectTensor(command, "states", states, [horizon, returns.size, stateDim]);
+  checkReward(command, command.reward, stateDim);
+}
+
 /**
  * Throws where a tensor's size or type, or the network, does not fit the command's kernel.
  * @throws {RunError} `kernel-arguments`
@@ -130,9 +223,34 @@ export function checkCommand(command: Command): void {
     }
     case "clear":
       return;
+    case "interpolate":
+      expectTensor(command, "to", command.to, command.from.shape);
+      return expectTensor(command, "out", command.out, command.from.shape);
     case "adam":
       for (const name of ["grad", "m", "v"] as const) {
         expectTensor(command, name, command[name], command.params.shape);
       }
+      return;
+    case "dynamics_forward": {
+      const { rows } = checkDynamics(command, command.inputs);
+      expectTensor(command, "situations", command.situations, [rows], "u32");
+      return expectTensor(command, "outputs", command.outputs, [rows, command.spec.outputDim]);
+    }
+    case "dynamics_gradient": {
+      const { rows, paramCount } = checkDynamics(command, command.inputs);
+      expectTensor(command, "targets", command.targets, [rows, command.spec.outputDim]);
+      expectTensor(command, "situations", command.situations, [rows], "u32");
+      expectTensor(command, "gradParams", command.gradParams, [paramCount]);
+      return expectTensor(command, "loss", command.loss, [1]);
+    }
+    case "dynamics_errors": {
+      const { rows } = checkDynamics(command, command.inputs);
+      expectTensor(command, "targets", command.targets, [rows, command.spec.outputDim]);
+      return expectTensor(command, "errors", command.errors, [command.spec.situations]);
+    }
+    case "dynamics_train":
+      return checkDynamicsTrain(command);
+    case "dynamics_rollout":
+      return checkDynamicsRollout(command);
   }
 }

@@ -9,10 +9,11 @@
  *
  * Axis letters are those of `layout.ts`. Samples of task m are rows `offsets[m] .. offsets[m+1]`
  * of the arrays over S; tasks may have different numbers of samples. Formulas: golden README
- * ("Diagonal Gaussian", "Task encoder", "Modulated policy", "Meta-objective").
+ * ("Diagonal Gaussian", "Task encoder", "Modulated policy", "Meta-objective", "FAMLE").
  */
-import type { EncoderSpec, PolicySpec } from "./layout.ts";
+import type { StageReward } from "../util/stage_reward.ts";
 import type { Tensor } from "./device.ts";
+import type { DynamicsSpec, EncoderSpec, PolicySpec } from "./layout.ts";
 
 /** Samples of all tasks of one adaptation step, on a device. */
 export interface SampleTensors {
@@ -219,6 +220,152 @@ export interface Adam {
   readonly flavour: AdamFlavour;
 }
 
+/** out = from + (to - from) * factor; `out` may be `from` or `to`. */
+export interface Interpolate {
+  /** Name of the kernel. */
+  readonly kernel: "interpolate";
+  /** [...] */
+  readonly from: Tensor;
+  /** Of the shape of `from`. */
+  readonly to: Tensor;
+  /** 0 gives `from`, 1 gives `to`. */
+  readonly factor: number;
+  /** out, of the shape of `from` */
+  readonly out: Tensor;
+}
+
+/** Which dynamics model and with what parameters. */
+export interface DynamicsArgs {
+  /** Sizes of the network. */
+  readonly spec: DynamicsSpec;
+  /** [P] embeddings, then weights and biases */
+  readonly params: Tensor;
+}
+
+/** Rows that a dynamics model is trained on or judged by, normalised. */
+export interface DynamicsRows {
+  /** [N, X] */
+  readonly inputs: Tensor;
+  /** [N, Y] */
+  readonly targets: Tensor;
+}
+
+/** outputs[n,:] = f(inputs[n,:], embeddings[situations[n],:]), normalised in and out. */
+export interface DynamicsForward extends DynamicsArgs {
+  /** Name of the kernel. */
+  readonly kernel: "dynamics_forward";
+  /** [N, X] normalised */
+  readonly inputs: Tensor;
+  /** [N] u32, each below G; not read where G is 0 */
+  readonly situations: Tensor;
+  /** out [N, Y] normalised */
+  readonly outputs: Tensor;
+}
+
+/** loss = sum over all rows and outputs of (f - target)^2, and its gradient. */
+export interface DynamicsGradient extends DynamicsArgs, DynamicsRows {
+  /** Name of the kernel. */
+  readonly kernel: "dynamics_gradient";
+  /** [N] u32, each below G; not read where G is 0 */
+  readonly situations: Tensor;
+  /** out [P]; 0 for the embeddings of situations that no row has */
+  readonly gradParams: Tensor;
+  /** out [1] */
+  readonly loss: Tensor;
+}
+
+/** errors[g] = sum over all rows and outputs of (f with embedding g - target)^2. */
+export interface DynamicsErrors extends DynamicsArgs, DynamicsRows {
+  /** Name of the kernel. */
+  readonly kernel: "dynamics_errors";
+  /** out [G] */
+  readonly errors: Tensor;
+}
+
+/** How `dynamics_train` uses a minibatch's gradient of the sum of squared errors. */
+export type DynamicsOptimizer =
+  | {
+    /** p -= lr * gradient */
+    readonly kind: "sgd";
+    /** Step size. */
+    readonly lr: number;
+  }
+  | {
+    /** Adam, as the kernel of that name. */
+    readonly kind: "adam";
+    /** Step size. */
+    readonly lr: number;
+    /** Decay of the first moment. */
+    readonly beta1: number;
+    /** Decay of the second moment. */
+    readonly beta2: number;
+    /** Keeps the quotient finite. */
+    readonly epsilon: number;
+    /** Where epsilon stands. */
+    readonly flavour: AdamFlavour;
+    /** Number of the first of these steps, from 1. */
+    readonly firstStep: number;
+    /** [P] first moment, in and out */
+    readonly m: Tensor;
+    /** [P] second moment, in and out */
+    readonly v: Tensor;
+  };
+
+/**
+ * U updates one after the other, UPDATES params (and the optimiser's moments) in place: update u
+ * takes the gradient of the sum of squared errors over rows order[u B .. u B + B - 1], all with
+ * the embedding of one situation, at the parameters that update u - 1 left.
+ */
+export interface DynamicsTrain extends DynamicsArgs, DynamicsRows {
+  /** Name of the kernel. */
+  readonly kernel: "dynamics_train";
+  /** Row of the embedding table; 0 where G is 0. */
+  readonly situation: number;
+  /** [U * B] u32 rows of the minibatches, each below N */
+  readonly order: Tensor;
+  /** B */
+  readonly batchSize: number;
+  /** What is done with the gradient. */
+  readonly optimizer: DynamicsOptimizer;
+  /** out [U] sum of squared errors of every minibatch before its update */
+  readonly losses: Tensor;
+}
+
+/**
+ * Plays candidate action sequences through the model, the whole horizon at once. From s_0 = state
+ * and for h = 0 .. H-1, in the state's own units,
+ *
+ *     s_h+1 = clamp(s_h + f(([s_h, a_h] - meanIn) / stdIn) * stdOut + meanOut, low, high)
+ *     returns += discount^h * reward(s_h+1)
+ *
+ * with the embedding of one situation. A prediction that is not finite makes the return NaN or
+ * leaves it at the bounds, whichever the device's clamp gives: callers must not rely on it.
+ */
+export interface DynamicsRollout extends DynamicsArgs {
+  /** Name of the kernel. */
+  readonly kernel: "dynamics_rollout";
+  /** Row of the embedding table; 0 where G is 0. */
+  readonly situation: number;
+  /** [2 X + 2 Y] meanIn, stdIn, meanOut, stdOut */
+  readonly normalizer: Tensor;
+  /** [Z] state that all sequences start from */
+  readonly state: Tensor;
+  /** [2, Z] least and largest value of every state column */
+  readonly bounds: Tensor;
+  /** [L, H, A] */
+  readonly sequences: Tensor;
+  /** H */
+  readonly horizon: number;
+  /** Reward of a predicted state. */
+  readonly reward: StageReward;
+  /** Weight of a step relative to the one before it. */
+  readonly discount: number;
+  /** out [L] */
+  readonly returns: Tensor;
+  /** out [H, L, Z] state after every step; `null` where not wanted */
+  readonly states: Tensor | null;
+}
+
 /** One launch of one kernel. */
 export type Command =
   | PolicyForward
@@ -230,7 +377,13 @@ export type Command =
   | SgdStep
   | SumRows
   | Clear
-  | Adam;
+  | Interpolate
+  | Adam
+  | DynamicsForward
+  | DynamicsGradient
+  | DynamicsErrors
+  | DynamicsTrain
+  | DynamicsRollout;
 
 /** Name of a kernel. */
 export type KernelName = Command["kernel"];

@@ -7,6 +7,10 @@
  * Axis letters, here and in all kernels: M tasks, S samples of all tasks together, N samples of
  * one task, O observation, A action, P policy parameters, D modulation, Q encoder parameters,
  * R sequences (M times slots), T steps of a sequence, I encoder input (O + A + 1), C GRU cells.
+ *
+ * Of the dynamics kernels: G situations, E embedding, X input, Y output, P parameters, N rows,
+ * B rows of a minibatch, U updates (minibatches), L candidate sequences, H planning horizon,
+ * Z state (= Y), A action (= X - Z).
  */
 
 /** Nonlinearity of the policy's hidden layers. */
@@ -48,6 +52,24 @@ export interface EncoderSpec {
   readonly mlpAfterPool: boolean;
   /** Size of the modulation vector, D. */
   readonly outputDim: number;
+}
+
+/** Dynamics model with situation embeddings (FAMLE): MLP on the input and the embedding. */
+export interface DynamicsSpec {
+  /** X: state and action. */
+  readonly inputDim: number;
+  /** Y: change of the state. */
+  readonly outputDim: number;
+  /** G, 0 for a model without embeddings. */
+  readonly situations: number;
+  /** E, 0 for a model without embeddings. */
+  readonly embeddingDim: number;
+  /** Widths of the hidden layers, 1 to 4 of them. */
+  readonly hiddenSizes: readonly number[];
+  /** Nonlinearity of the hidden layers. */
+  readonly activation: Activation;
+  /** Output `tanh(u) * outputLimit`; `null`: linear. */
+  readonly outputLimit: number | null;
 }
 
 /** One named tensor inside of a flat parameter vector. */
@@ -112,6 +134,22 @@ export function modulationLayout(spec: PolicySpec): Layout {
       shapes.push([`gamma${layer}`, [width]]);
       if (spec.film!.useBetas) shapes.push([`beta${layer}`, [width]]);
     });
+  }
+  return layoutOf(shapes);
+}
+
+/** Widths of all layers of a dynamics model: `[X + E, h1, ..., hL, Y]`. */
+export function dynamicsWidths(spec: DynamicsSpec): number[] {
+  return [spec.inputDim + spec.embeddingDim, ...spec.hiddenSizes, spec.outputDim];
+}
+
+/** `embeddings [G,E], W0 [X+E,h1], b0, W1, b1, ...`: the tensors of a dynamics model, P numbers. */
+export function dynamicsLayout(spec: DynamicsSpec): Layout {
+  const widths = dynamicsWidths(spec);
+  const shapes: [string, number[]][] = [["embeddings", [spec.situations, spec.embeddingDim]]];
+  for (let layer = 0; layer + 1 < widths.length; layer++) {
+    shapes.push([`W${layer}`, [widths[layer], widths[layer + 1]]]);
+    shapes.push([`b${layer}`, [widths[layer + 1]]]);
   }
   return layoutOf(shapes);
 }

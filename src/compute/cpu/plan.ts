@@ -4,6 +4,7 @@
  * `ElementArgs`). A plan is data without addresses of its own memory: it can be kept and run
  * again on any thread.
  */
+import { RunError } from "../../util/errors.ts";
 import { checkCommand } from "../checks.ts";
 import type { Tensor } from "../device.ts";
 import type { Command, EncoderArgs, PolicyArgs } from "../kernels.ts";
@@ -330,6 +331,13 @@ export function planCommand(command: Command, context: PlanContext): Plan {
     case "encoder_forward":
     case "encoder_backward":
       return planEncoder(command, context);
+    case "interpolate":
+    case "dynamics_forward":
+    case "dynamics_gradient":
+    case "dynamics_errors":
+    case "dynamics_train":
+    case "dynamics_rollout":
+      throw new RunError("kernel-arguments", `Cannot run ${command.kernel}: not on this device`);
     default:
       return planElementwise(command, context);
   }

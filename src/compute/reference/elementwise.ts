@@ -1,5 +1,5 @@
 /** Kernels without a network in them, in float64. Contracts in `kernels.ts`. */
-import type { Adam, BroadcastRow, Clear, SgdStep, SumRows } from "../kernels.ts";
+import type { Adam, BroadcastRow, Clear, Interpolate, SgdStep, SumRows } from "../kernels.ts";
 import { values } from "./tensor.ts";
 
 /** See {@link BroadcastRow}. */
@@ -29,11 +29,23 @@ export function clear(command: Clear): void {
   values(command.out).data.fill(0);
 }
 
-/** See {@link Adam}; Kingma & Ba 2015, algorithm 1, with either place of epsilon. */
-export function adam(command: Adam): void {
-  const [params, grad, m, v] = [command.params, command.grad, command.m, command.v]
-    .map((tensor) => values(tensor).data);
-  const { lr, beta1, beta2, epsilon, step, flavour } = command;
+/** See {@link Interpolate}. */
+export function interpolate(command: Interpolate): void {
+  const from = values(command.from).data;
+  const to = values(command.to).data;
+  const out = values(command.out).data;
+  for (let p = 0; p < out.length; p++) out[p] = from[p] + (to[p] - from[p]) * command.factor;
+}
+
+/** One Adam step on arrays; Kingma & Ba 2015, algorithm 1, with either place of epsilon. */
+export function adamUpdate(
+  settings: Pick<Adam, "lr" | "beta1" | "beta2" | "epsilon" | "step" | "flavour">,
+  params: Float64Array,
+  grad: Float64Array,
+  m: Float64Array,
+  v: Float64Array,
+): void {
+  const { lr, beta1, beta2, epsilon, step, flavour } = settings;
   const correction1 = 1 - beta1 ** step;
   const correction2 = Math.sqrt(1 - beta2 ** step);
   for (let p = 0; p < params.length; p++) {
@@ -44,4 +56,11 @@ export function adam(command: Adam): void {
       ? lr * correction2 / correction1 * m[p] / (root + epsilon)
       : lr * (m[p] / correction1) / (root / correction2 + epsilon);
   }
+}
+
+/** See {@link Adam}. */
+export function adam(command: Adam): void {
+  const [params, grad, m, v] = [command.params, command.grad, command.m, command.v]
+    .map((tensor) => values(tensor).data);
+  adamUpdate(command, params, grad, m, v);
 }

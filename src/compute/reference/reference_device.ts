@@ -4,7 +4,14 @@
  */
 import type { Device, ElementType, HostArray, Tensor } from "../device.ts";
 import type { Command } from "../kernels.ts";
-import { adam, broadcastRow, clear, sgdStep, sumRows } from "./elementwise.ts";
+import {
+  dynamicsErrors,
+  dynamicsForward,
+  dynamicsGradient,
+  dynamicsRollout,
+  dynamicsTrain,
+} from "./dynamics.ts";
+import { adam, broadcastRow, clear, interpolate, sgdStep, sumRows } from "./elementwise.ts";
 import { encoderBackward, encoderForward } from "./encoder.ts";
 import { innerStepPullback, policyForward, surrogateGradient } from "./policy.ts";
 import { referenceTensor, values } from "./tensor.ts";
@@ -29,8 +36,20 @@ function run(command: Command): void {
       return sumRows(command);
     case "clear":
       return clear(command);
+    case "interpolate":
+      return interpolate(command);
     case "adam":
       return adam(command);
+    case "dynamics_forward":
+      return dynamicsForward(command);
+    case "dynamics_gradient":
+      return dynamicsGradient(command);
+    case "dynamics_errors":
+      return dynamicsErrors(command);
+    case "dynamics_train":
+      return dynamicsTrain(command);
+    case "dynamics_rollout":
+      return dynamicsRollout(command);
   }
 }
 

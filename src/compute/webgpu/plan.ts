@@ -1,4 +1,5 @@
 /** From a command to its launches. */
+import { RunError } from "../../util/errors.ts";
 import { checkCommand } from "../checks.ts";
 import type { Command } from "../kernels.ts";
 import { planAdam, planBroadcastRow, planClear, planSgdStep, planSumRows } from "./elementwise.ts";
@@ -36,5 +37,7 @@ export function plan(command: Command, context: PlanContext): Dispatch[] {
       return planClear(command, context);
     case "adam":
       return planAdam(command, context);
+    default:
+      throw new RunError("kernel-arguments", `Cannot run ${command.kernel}: not on this device`);
   }
 }
