@@ -145,7 +145,7 @@ export async function assertKernel(
 // ---- data ----
 
 /** New tensor with `value()` in every place, rounded to float32. */
-function filled(
+export function filled(
   device: Device,
   label: string,
   shape: readonly number[],
@@ -157,7 +157,7 @@ function filled(
 }
 
 /** Standard normal numbers times `scale` plus `mean`. */
-function normals(random: KeyedRandom, scale: number, mean = 0): () => number {
+export function normals(random: KeyedRandom, scale: number, mean = 0): () => number {
   return () => mean + scale * random.normal();
 }
 
@@ -169,8 +169,11 @@ export interface PolicySizes {
   readonly modulated: boolean;
 }
 
-/** Parameters [M, P] of random networks: weights ~ N(0, 1/inputs), small biases and log stds. */
-function networkParams(
+/**
+ * Parameters [M, P] of random networks: weights ~ N(0, 1/inputs), embeddings ~ N(0, 1), small
+ * biases and log stds.
+ */
+export function networkParams(
   random: KeyedRandom,
   layout: Layout,
   tasks: number,
@@ -178,7 +181,8 @@ function networkParams(
   const data = new Float32Array(tasks * layout.size);
   for (let m = 0; m < tasks; m++) {
     for (const { name, shape, offset, size } of layout.entries) {
-      const scale = shape.length === 2 ? 1 / Math.sqrt(shape[0]) : 0.2;
+      const matrix = name === "embeddings" ? 1 : 1 / Math.sqrt(shape[0]);
+      const scale = shape.length === 2 ? matrix : 0.2;
       const mean = name === "log_std" ? -0.5 : 0;
       for (let i = 0; i < size; i++) {
         data[m * layout.size + offset + i] = mean + scale * random.normal();
@@ -188,7 +192,8 @@ function networkParams(
   return data;
 }
 
-function tensorOf(
+/** New tensor of the given content. */
+export function tensorOf(
   device: Device,
   label: string,
   shape: readonly number[],
