@@ -6,6 +6,7 @@ import { Comparison, tolerancesOf } from "./comparison.ts";
 import { checkPointCase, checkProcessingCase } from "./data.ts";
 import { checkDistributions } from "./distributions.ts";
 import { checkEncoderCase } from "./encoder.ts";
+import { checkFamle } from "./famle.ts";
 import type { Fixture, FixtureKind } from "./fixture.ts";
 import { checkMetaCase } from "./meta.ts";
 import { checkPhysics } from "./physics.ts";
@@ -33,6 +34,7 @@ const DEVICE_CHECKS: Partial<Record<FixtureKind, Check>> = {
   adam: checkAdam,
   distributions: checkDistributions,
   encoder: checkEncoderCase,
+  famle: checkFamle,
   meta: checkMetaCase,
 };
 
@@ -43,15 +45,11 @@ const HOST_CHECKS: Partial<Record<FixtureKind, HostCheck>> = {
   sample_processing: checkProcessingCase,
 };
 
-/** Kinds whose implementation is not part of this version. */
-const NOT_YET: Partial<Record<FixtureKind, string>> = {
-  famle: "this version has no FAMLE",
-};
-
-/** The fixture's cases, or its whole content where there is only one. */
+/** The fixture's cases (and its planner, where it has one), or its whole content. */
 function casesOf(fixture: Fixture): unknown[] {
-  const { cases } = fixture.content;
-  return Array.isArray(cases) ? cases : [fixture.content];
+  const { cases, planner } = fixture.content;
+  if (!Array.isArray(cases)) return [fixture.content];
+  return planner === undefined ? cases : [...cases, { planner }];
 }
 
 async function judge(
@@ -106,7 +104,7 @@ export async function* runGolden(
         error: NaN,
         tolerance: NaN,
         tensor: "",
-        note: NOT_YET[fixture.kind] ?? `no check for ${fixture.kind}`,
+        note: `no check for ${fixture.kind}`,
       };
     }
   }
