@@ -6,27 +6,12 @@
  *
  * Every layer keeps its source, so that a message names where the refused value was given.
  */
-import {
-  CONFIG_KEYS,
-  type ConfigKey,
-  configKeys,
-  IGNORED_KEYS,
-  type IgnoredKey,
-  type KeyDeclaration,
-  type RunConfig,
-  SCHEMA_KEY,
-} from "./schema.ts";
-import { type JsonValue, parseJsonText } from "../util/json.ts";
+import type { JsonValue } from "../util/json.ts";
 import { UserError } from "../util/errors.ts";
-import { nearest } from "../util/nearest.ts";
+import { type ConfigLayer, fileLayer, mergeLayers } from "./layers.ts";
+import { CONFIG_KEYS, type ConfigKey, configKeys, IGNORED_KEYS, type RunConfig } from "./schema.ts";
 
-/** Values under published key names, and where they were given. */
-export interface ConfigLayer {
-  /** File name or option, e.g. `--set`; the start of an error message about one of the values. */
-  readonly source: string;
-  /** By published key name. */
-  readonly values: Readonly<Record<string, JsonValue>>;
-}
+export { type ConfigLayer, fileLayer, setLayer } from "./layers.ts";
 
 /** What a configuration is checked against besides its own declaration. */
 export interface ConfigContext {
@@ -44,36 +29,6 @@ export interface ParsedConfig {
   readonly sourceOf: (name: ConfigKey) => string;
 }
 
-const DECLARATION_BY_PUBLISHED = new Map<string, KeyDeclaration<unknown>>(
-  configKeys().map(([, key]) => [key.published, key]),
-);
-const PUBLISHED_BY_CODE_NAME = new Map<string, string>(
-  configKeys().map(([name, key]) => [name, key.published]),
-);
-
-/** A value as the user may have written it, short enough for one line. */
-function show(value: unknown): string {
-  const text = typeof value === "number" ? String(value) : JSON.stringify(value);
-  return text.length <= 60 ? text : `${text.slice(0, 57)}...`;
-}
-
-function unknownKey(source: string, key: string): UserError {
-  const published = [...DECLARATION_BY_PUBLISHED.keys(), ...Object.keys(IGNORED_KEYS)];
-  // a name of the code stands for its published name
-  const meant = nearest(key, [...published, ...PUBLISHED_BY_CODE_NAME.keys()]);
-  const end = meant === null
-    ? ""
-    : `; did you mean "${PUBLISHED_BY_CODE_NAME.get(meant) ?? meant}"?`;
-  return new UserError("config-unknown-key", `${source}: "${key}" is not a known key${end}`);
-}
-
-function declarationOf(source: string, key: string): KeyDeclaration<unknown> | IgnoredKey {
-  const declaration = DECLARATION_BY_PUBLISHED.get(key) ??
-    (Object.hasOwn(IGNORED_KEYS, key) ? IGNORED_KEYS[key] : undefined);
-  if (declaration === undefined) throw unknownKey(source, key);
-  return declaration;
-}
-
 /**
  * Merges the layers over the defaults and checks every key.
  *
@@ -83,42 +38,9 @@ export function resolveConfig(
   layers: readonly ConfigLayer[],
   context: ConfigContext = {},
 ): ParsedConfig {
-  const given = new Map<string, { value: unknown; source: string }>();
-  const warnings: string[] = [];
-  for (const { source, values } of layers) {
-    const ignored: string[] = [];
-    for (const [key, value] of Object.entries(values)) {
-      if (key === SCHEMA_KEY) continue;
-      const { schema, wanted } = declarationOf(source, key);
-      if (!schema.safeParse(value).success) {
-        throw new UserError(
-          "config-value",
-          `${source}: "${key}" must be ${wanted}; got ${show(value)}`,
-        );
-      }
-      if (!Object.hasOwn(IGNORED_KEYS, key)) given.set(key, { value, source });
-      else if (value !== null) ignored.push(key);
-    }
-    if (ignored.length > 0) {
-      warnings.push(`${source}: no effect in training: ${ignored.join(", ")}`);
-    }
-  }
-
-  const entries = configKeys().map(([name, key]) => {
-    const value = given.has(key.published) ? given.get(key.published)!.value : key.default;
-    if (value === undefined) {
-      const source = layers[0]?.source ?? "configuration";
-      throw new UserError(
-        "config-missing-key",
-        `${source}: "${key.published}" is missing; it must be ${key.wanted}`,
-      );
-    }
-    return [name, value];
-  });
-  const config = Object.fromEntries(entries) as RunConfig;
-
-  const sourceOf = (name: ConfigKey): string =>
-    given.get(CONFIG_KEYS[name].published)?.source ?? layers[0]?.source ?? "configuration";
+  const merged = mergeLayers(CONFIG_KEYS, layers, IGNORED_KEYS);
+  const config = merged.values as RunConfig;
+  const { warnings, sourceOf } = merged;
   try {
     context.checkEnvName?.(config.env);
   } catch (error) {
@@ -155,34 +77,6 @@ export function parseConfig(
   context: ConfigContext = {},
 ): ParsedConfig {
   return resolveConfig([fileLayer(text, fileName), ...overrides], context);
-}
-
-/** The layer of a configuration file's text, or of another JSON object such as `--overrides`. */
-export function fileLayer(text: string, source: string): ConfigLayer {
-  const value = parseJsonText(text, source);
-  if (value === null || typeof value !== "object" || Array.isArray(value)) {
-    throw new UserError("config-value", `${source} must be a JSON object; got ${show(value)}`);
-  }
-  return { source, values: value as Readonly<Record<string, JsonValue>> };
-}
-
-/**
- * The layer of one `--set key=value`: the value is read as JSON, and as a bare string where it is
- * none.
- */
-export function setLayer(assignment: string): ConfigLayer {
-  const equals = assignment.indexOf("=");
-  if (equals < 1) {
-    throw new UserError("set-syntax", `--set must be key=value; got "${assignment}"`);
-  }
-  const text = assignment.slice(equals + 1);
-  let value: JsonValue;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    value = text;
-  }
-  return { source: "--set", values: { [assignment.slice(0, equals)]: value } };
 }
 
 /** The layer of an option that stands for one key, such as `--seed` for `seed`. */

@@ -8,80 +8,23 @@
  * machine (`cli` checks those).
  */
 import { z } from "zod";
+import { SCHEMA_KEY } from "./layers.ts";
+import {
+  above,
+  aboveUpTo,
+  atLeast,
+  between,
+  flag,
+  hiddenSizes,
+  integer,
+  type KeyDeclaration,
+  oneOf,
+  orNull,
+  text,
+  type ValueRule,
+} from "./rules.ts";
 
-/** What a key's value may be: the validator and the same thing in words, for error messages. */
-interface ValueRule<T> {
-  /** Accepts the value or says why not. */
-  readonly schema: z.ZodType<T>;
-  /** Completes the sentence `"key" must be ...`. */
-  readonly wanted: string;
-}
-
-/** One key of the configuration. */
-export interface KeyDeclaration<T> extends ValueRule<T> {
-  /** Name in files, `--set` and progress messages: the published one where there is one. */
-  readonly published: string;
-  /** Value of a key that is not given; a key without one has to be given. */
-  readonly default?: T;
-  /** Unit of a number, where it has one. */
-  readonly unit?: string;
-  /** One sentence, no full stop. */
-  readonly help: string;
-  /** Changing it changes no result, so a resumed run may have another value. */
-  readonly freeOnResume?: true;
-}
-
-function integer(min: number, max: number = Number.MAX_SAFE_INTEGER): ValueRule<number> {
-  const upper = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
-  return { schema: z.number().int().min(min).max(max), wanted: `a whole number ${upper}` };
-}
-
-function atLeast(min: number): ValueRule<number> {
-  return { schema: z.number().min(min), wanted: `a number of at least ${min}` };
-}
-
-function above(min: number): ValueRule<number> {
-  return { schema: z.number().gt(min), wanted: `a number above ${min}` };
-}
-
-function between(min: number, max: number): ValueRule<number> {
-  return { schema: z.number().min(min).max(max), wanted: `a number from ${min} to ${max}` };
-}
-
-function aboveUpTo(min: number, max: number): ValueRule<number> {
-  return {
-    schema: z.number().gt(min).max(max),
-    wanted: `a number above ${min} and at most ${max}`,
-  };
-}
-
-function flag(): ValueRule<boolean> {
-  return { schema: z.boolean(), wanted: "true or false" };
-}
-
-function text(wanted: string): ValueRule<string> {
-  return { schema: z.string().min(1), wanted };
-}
-
-function oneOf<const T extends readonly [string, ...string[]]>(values: T): ValueRule<T[number]> {
-  const quoted = values.map((value) => `"${value}"`);
-  return {
-    schema: z.enum(values) as z.ZodType<T[number]>,
-    wanted: `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`,
-  };
-}
-
-function orNull<T>(rule: ValueRule<T>): ValueRule<T | null> {
-  return { schema: rule.schema.nullable(), wanted: `${rule.wanted}, or null` };
-}
-
-/** Most hidden layers that a policy may have: as many as the kernels are written for. */
-const MAX_HIDDEN_LAYERS = 4;
-
-const hiddenSizes: ValueRule<readonly number[]> = {
-  schema: z.array(z.number().int().min(1).max(4096)).min(1).max(MAX_HIDDEN_LAYERS).readonly(),
-  wanted: `a list of 1 to ${MAX_HIDDEN_LAYERS} whole numbers from 1 to 4096`,
-};
+export type { KeyDeclaration } from "./rules.ts";
 
 /**
  * The keys that have an effect, by their name in the code. Defaults are the values common to the
@@ -429,9 +372,6 @@ export const IGNORED_KEYS: Readonly<Record<string, IgnoredKey>> = {
 
 /** Path of an environment of one's own, in the JSON Schema. */
 const ENV_FILE = /[/\\]|\.(json|m?[jt]s)$/;
-
-/** Name of the key that tells an editor where the JSON Schema is. */
-export const SCHEMA_KEY = "$schema";
 
 /** All keys with an effect: `[name in the code, declaration]`, in the order of the table. */
 export function configKeys(): [ConfigKey, KeyDeclaration<unknown>][] {
