@@ -11,7 +11,7 @@
  */
 import { encoderLayout, type EncoderSpec } from "../layout.ts";
 import { buildKernel, elementMain, type Kernel } from "./kernel.ts";
-import { padded } from "./policy_packing.ts";
+import { padded } from "./layer_tile.ts";
 
 /** Floats by which bindings inside of a buffer must be aligned (256 bytes). */
 const ALIGNMENT = 64;

@@ -21,27 +21,14 @@ import {
   type PolicySpec,
 } from "../layout.ts";
 import { buildKernel, elementMain, type Kernel } from "./kernel.ts";
+import { type PackedLayer, padded } from "./layer_tile.ts";
 import { declareExp } from "./wgsl_math.ts";
-import type { WgslWriter } from "./wgsl_writer.ts";
 
 /** Smallest |g| in the packed direction, whose products are later divided by g. */
 const SMALLEST_SCALE = "1e-12";
 
-/** A matrix side in whole vec4s; wide ones in pairs of them, so that larger blocks divide it. */
-export function padded(width: number): number {
-  return width <= 12 ? Math.ceil(width / 4) * 4 : Math.ceil(width / 8) * 8;
-}
-
 /** Places of one layer's tensors, all in floats. */
-export interface PackedLayer {
-  readonly inputs: number;
-  readonly outputs: number;
-  /** Padded sides. */
-  readonly rows: number;
-  readonly columns: number;
-  /** In the packed row and in the gradient row: [rows, columns], then [columns]. */
-  readonly weights: number;
-  readonly bias: number;
+export interface PackedPolicyLayer extends PackedLayer {
   /** In the flat parameter vector. */
   readonly paramWeights: number;
   readonly paramBias: number;
@@ -55,7 +42,7 @@ export interface PackedLayer {
 /** Layout of a task's packed row and of its gradient row. */
 export interface PackedPolicy {
   readonly spec: PolicySpec;
-  readonly layers: readonly PackedLayer[];
+  readonly layers: readonly PackedPolicyLayer[];
   /** P and D of the flat vectors. */
   readonly numParams: number;
   readonly numModulation: number;
@@ -133,19 +120,8 @@ export function policySizes(spec: PolicySpec, film: FilmSpec | null = null): str
     (film === null ? "" : `, FiLM${betas}${shift}`);
 }
 
-/** `if (at < end) {...} else if ...` over consecutive ranges. */
-function branches(
-  w: WgslWriter,
-  variable: string,
-  parts: readonly { end: number; body: () => void }[],
-): void {
-  parts.forEach(({ end, body }, at) => {
-    w.block(`${at === 0 ? "if" : "else if"} (${variable} < ${end}u)`, body);
-  });
-}
-
 /** WGSL of the FiLM scale g of output j of task m. */
-function filmScale(packed: PackedPolicy, layer: PackedLayer, j: string): string {
+function filmScale(packed: PackedPolicy, layer: PackedPolicyLayer, j: string): string {
   const gamma = `modulation[m * ${packed.numModulation}u + ${layer.gamma}u + ${j}]`;
   return packed.spec.film!.shiftGammas ? `(1.0 + ${gamma})` : gamma;
 }
@@ -185,15 +161,15 @@ export function packKernel(
       const row = (kind: "value" | "tangent") => {
         const source = kind === "value" ? "params" : "direction";
         const prefix = kind === "value" ? "" : "args.tangentScale * ";
-        const scale = (layer: PackedLayer) => {
+        const scale = (layer: PackedPolicyLayer) => {
           if (!modulated || layer.gamma === null) return;
           w.line(`var g = ${filmScale(packed, layer, "j")};`);
           if (kind === "tangent") {
             w.line(`if (abs(g) < ${SMALLEST_SCALE}) { g = ${SMALLEST_SCALE}; }`);
           }
         };
-        const times = (layer: PackedLayer) => modulated && layer.gamma !== null ? " * g" : "";
-        branches(w, "at", [
+        const times = (layer: PackedPolicyLayer) => modulated && layer.gamma !== null ? " * g" : "";
+        w.branches("at", [
           { end: 4, body: () => w.line("value = f32(m);") },
           ...layers.flatMap((layer) => [
             {
@@ -316,7 +292,7 @@ export function unpackKernel(packed: PackedPolicy, options: UnpackOptions): Kern
         const place = `m * ${numParams}u + at`;
         w.line(`outParams[${place}] = ${pullback ? `adjoint[${place}] + ` : ""}${value};`);
       };
-      const scaled = (layer: PackedLayer) =>
+      const scaled = (layer: PackedPolicyLayer) =>
         modulated && layer.gamma !== null ? ` * ${filmScale(packed, layer, "j")}` : "";
       const paramParts = [
         ...layers.flatMap((layer) => [
@@ -397,7 +373,7 @@ export function unpackKernel(packed: PackedPolicy, options: UnpackOptions): Kern
           `let at = index % ${outputs}u;`,
           `let row = m * ${packed.gradSize}u;`,
         );
-        branches(w, "at", [...paramParts, ...filmParts, ...statsPart]);
+        w.branches("at", [...paramParts, ...filmParts, ...statsPart]);
       });
     },
   });

@@ -1,6 +1,6 @@
 /**
- * What the three policy kernels share: which rows of the tile hold what, the forward pass (with
- * its tangent where asked for), the way back through the layers, and the sums over samples.
+ * What the three policy kernels share beyond the network's layers: bindings and chunks, the
+ * samples, and the sums over them.
  *
  * One workgroup works on one chunk of one task: it goes through its tiles of samples and keeps the
  * gradient, summed over them, in registers (or an indexed array). Each chunk writes one gradient
@@ -23,21 +23,11 @@ import {
   type ScalarDecl,
   unitsPerInvocation,
 } from "./kernel.ts";
-import { type PackedLayer, type PackedPolicy, policySizes } from "./policy_packing.ts";
+import { LayerTile } from "./layer_tile.ts";
+import { type PackedPolicy, policySizes } from "./policy_packing.ts";
 import type { TileProfile } from "./profile.ts";
-import { GradientBuilder, type OuterProduct, type ProductSum, TileBuilder } from "./tile.ts";
-import { declareExp, declareTanh } from "./wgsl_math.ts";
+import type { GradientBuilder, TileBuilder } from "./tile.ts";
 import type { WgslWriter } from "./wgsl_writer.ts";
-import { RunError } from "../../util/errors.ts";
-
-/** Rows of one layer's results in the tile; hidden layers end up holding deltas. */
-interface LayerRows {
-  readonly value: number;
-  /** Derivative in the direction of the tangent; -1 where there is none. */
-  readonly tangent: number;
-  /** input * V + its bias, the part of the tangent that FiLM scales; -1 where not wanted. */
-  readonly cross: number;
-}
 
 /** Variant of a policy tile kernel. */
 export interface PolicyTileOptions {
@@ -55,56 +45,24 @@ export interface PolicyTileOptions {
 const range = (count: number) => Array.from({ length: count }, (_, at) => at);
 
 /** Generator of the policy kernels' common parts. */
-export class PolicyTile {
+export class PolicyTile extends LayerTile {
   readonly packed: PackedPolicy;
-  readonly profile: TileProfile;
-  readonly tileSize: number;
-  readonly layers: readonly LayerRows[];
-  readonly hasTangent: boolean;
-  /** Weights in uniform buffers, one launch per task. */
-  readonly uniform: boolean;
-  readonly #backward: boolean;
-  readonly #tileVectors: number;
-  readonly #sumThreads: number;
 
   constructor(options: PolicyTileOptions) {
-    const { packed, profile, limits } = options;
-    this.packed = packed;
-    this.profile = profile;
-    this.hasTangent = options.tangent;
-    this.#backward = options.backward;
-    this.uniform = profile.weightSource === "uniform" && packed.size * 4 <= limits.uniformBytes;
-    let rows = packed.layers[0].rows;
-    this.layers = packed.layers.map((layer, at) => {
-      const take = (wanted: boolean) => {
-        if (!wanted) return -1;
-        rows += layer.columns;
-        return rows - layer.columns;
-      };
-      const hidden = at < packed.layers.length - 1;
-      return {
-        value: take(true),
-        tangent: take(options.tangent),
-        cross: take(options.cross && hidden),
-      };
+    const { packed, backward } = options;
+    super({
+      ...options,
+      network: `a policy of sizes ${policySizes(packed.spec)}`,
+      layers: packed.layers,
+      activation: packed.spec.activation,
+      packedSize: packed.size,
+      sums: backward ? packed.spec.actDim + 2 : 0,
     });
-    const vectors = (tileSize: number) => {
-      const threads = Math.min(profile.workgroupSize, tileSize);
-      const sums = Math.ceil((packed.spec.actDim + 2) * threads / 4);
-      return Math.max(rows * tileSize / 4, options.backward ? sums : 0);
-    };
-    const tileSize = profile.tileSizes.find((size) => vectors(size) * 16 <= limits.workgroupBytes);
-    if (tileSize === undefined) {
-      throw new RunError(
-        "workgroup-memory",
-        `Cannot fit a policy of sizes ${policySizes(packed.spec)} into the GPU's ` +
-          `workgroup memory: ${vectors(profile.tileSizes.at(-1)!) * 16} bytes are needed, ` +
-          `${limits.workgroupBytes} are there; take smaller layers or --device cpu`,
-      );
-    }
-    this.tileSize = tileSize;
-    this.#tileVectors = vectors(tileSize);
-    this.#sumThreads = Math.min(profile.workgroupSize, tileSize);
+    this.packed = packed;
+  }
+
+  protected override sumThreads(tileSize: number): number {
+    return Math.min(this.profile.workgroupSize, tileSize);
   }
 
   /** Bindings of the packed rows; first in the list of bindings. */
@@ -131,7 +89,7 @@ export class PolicyTile {
   }
 
   /** WGSL of the vec4 with index `*` of the task's weights or tangents, `first` floats in. */
-  #weights(name: "weights" | "tangents", first: number): string {
+  protected override weights(name: "weights" | "tangents", first: number): string {
     if (this.uniform) return `${name}[${first / 4}u + *]`;
     return `weights[${name}Base + ${first / 4}u + *]`;
   }
@@ -149,22 +107,17 @@ export class PolicyTile {
     },
   ): number {
     const { packed, tileSize } = this;
-    const tile = new TileBuilder(w, this.profile, tileSize);
-    const gradient = new GradientBuilder(
-      tile,
-      this.#backward ? packed.layers.map((layer, at) => this.#outerProduct(layer, at)) : [],
-      "gradients[gradientBase + *]",
-    );
-    w.line(`var<workgroup> tile: array<vec4f, ${this.#tileVectors}>;`);
-    if (this.#backward) {
+    const { tile, gradient } = this.builders(w);
+    const { backward } = this.options;
+    this.declare(w);
+    if (backward) {
       w.line(
-        `var<private> rowSums: array<f32, ${this.#rowSumSlots().size}>;`,
         `var<private> logStdSums: array<f32, ${packed.spec.actDim}>;`,
         "var<private> statSums: vec2f;",
       );
       gradient.declare();
     }
-    this.#activation(w);
+    this.declareActivation(w);
     parts.declare();
     let perTile = 0;
     w.line(`@compute @workgroup_size(${this.profile.workgroupSize})`);
@@ -184,7 +137,7 @@ export class PolicyTile {
             tileSize - 1
           }u) / ${tileSize}u);`,
         );
-        if (this.#backward) {
+        if (backward) {
           w.line(
             `let gradientBase = (m * args.chunks + workgroup.x) * ${packed.gradSize / 4}u;`,
           );
@@ -195,31 +148,13 @@ export class PolicyTile {
           w.line(`let firstSample = at * ${tileSize}u;`);
           parts.tile(tile, gradient);
         });
-        if (this.#backward) {
+        if (backward) {
           gradient.finish();
           this.#finishSums(tile);
         }
       },
     );
     return perTile;
-  }
-
-  /** Hidden layers' nonlinearity and, from its result, its slope. */
-  #activation(w: WgslWriter): void {
-    const tanh = this.packed.spec.activation === "tanh";
-    declareExp(w);
-    if (tanh) declareTanh(w);
-    w.block("fn activate(u: vec4f) -> vec4f", () => {
-      if (tanh) {
-        w.line("return tanh4(u);");
-      } else {
-        w.line("return select(u, vec4f(), u < vec4f());");
-      }
-    });
-    if (!this.#backward) return;
-    w.block("fn slope(y: vec4f) -> vec4f", () => {
-      w.line(tanh ? "return 1.0 - y * y;" : "return select(vec4f(1.0), vec4f(), y <= vec4f());");
-    });
   }
 
   /** Observations of the tile's samples, zero behind the task's last one. */
@@ -248,171 +183,13 @@ export class PolicyTile {
     tile.barrier();
   }
 
-  /** All layers; the last one's results are the means. Ends with a barrier. */
-  forward(tile: TileBuilder): void {
-    const { writer: w } = tile;
-    this.packed.layers.forEach((layer, at) => {
-      const hidden = at < this.packed.layers.length - 1;
-      const rows = this.layers[at];
-      const [value, tangent] = at === 0
-        ? [0, -1]
-        : [this.layers[at - 1].value, this.layers[at - 1].tangent];
-      const biasAt = layer.rows * layer.columns / 4;
-      const sums: ProductSum[] = [{ name: "u", terms: [["W", "x"]], bias: ["W", biasAt] }];
-      if (this.hasTangent) {
-        const direct: ProductSum = { name: "c", terms: [["V", "x"]], bias: ["V", biasAt] };
-        if (at === 0) sums.push(direct);
-        else if (rows.cross >= 0) sums.push(direct, { name: "t", terms: [["W", "dx"]] });
-        else sums.push({ ...direct, name: "t", terms: [["W", "dx"], ["V", "x"]] });
-      }
-      tile.product({
-        comment: `layer ${at}: ${layer.inputs} -> ${layer.outputs}`,
-        depth: layer.rows,
-        outputs: layer.columns,
-        transposed: false,
-        weights: {
-          W: this.#weights("weights", layer.weights),
-          ...(this.hasTangent ? { V: this.#weights("tangents", layer.weights) } : {}),
-        },
-        stride: layer.columns / 4,
-        rows: { x: value, ...(this.hasTangent && at > 0 ? { dx: tangent } : {}) },
-        sums,
-        store: (output, group, { u, c, t }) => {
-          if (rows.cross >= 0) w.line(`${tile.at(`${rows.cross}u + ${output}`, group)} = ${c};`);
-          const tangentSum = [t, c].filter((name) => name !== undefined).join(" + ");
-          const place = (row: number) => tile.at(`${row}u + ${output}`, group);
-          if (!hidden) {
-            w.line(`${place(rows.value)} = ${u};`);
-            if (this.hasTangent) w.line(`${place(rows.tangent)} = ${tangentSum};`);
-            return;
-          }
-          w.line(`let y = activate(${u});`, `${place(rows.value)} = y;`);
-          if (this.hasTangent) w.line(`${place(rows.tangent)} = slope(y) * (${tangentSum});`);
-        },
-      });
-      tile.barrier();
-    });
-  }
-
-  /** Layer's gradient: from its inputs and the deltas (and tangents) of its outputs. */
-  #outerProduct(layer: PackedLayer, at: number): OuterProduct {
-    const rows = this.layers[at];
-    const input = at === 0 ? { value: 0, tangent: -1 } : this.layers[at - 1];
-    // with a tangent: X = input^T epsilon + (tangent of input)^T delta
-    const pairs: [number, number][] = [[input.value, this.hasTangent ? rows.tangent : rows.value]];
-    if (this.hasTangent && at > 0) pairs.push([input.tangent, rows.value]);
-    return {
-      comment: `gradient of layer ${at}`,
-      rows: layer.rows,
-      columns: layer.columns,
-      pairs,
-      place: layer.weights / 4,
-    };
-  }
-
-  /** First slot of each layer's bias sums and cross sums in the thread's `rowSums`. */
-  #rowSumSlots(): { size: number; bias: number[]; cross: number[] } {
-    let size = 0;
-    const take = (columns: number) => {
-      size += Math.ceil(columns / this.profile.workgroupSize);
-      return size - Math.ceil(columns / this.profile.workgroupSize);
-    };
-    const bias = this.packed.layers.map((layer) => take(layer.columns));
-    const cross = this.packed.layers.map((layer, at) =>
-      this.layers[at].cross >= 0 ? take(layer.columns) : -1
-    );
-    return { size, bias, cross };
-  }
-
-  /** WGSL of the thread's sum for output `j`. */
-  #rowSum(slot: number, layer: PackedLayer): string {
-    const { workgroupSize } = this.profile;
-    return `rowSums[${slot}u${layer.columns > workgroupSize ? ` + j / ${workgroupSize}u` : ""}]`;
-  }
-
-  /**
-   * From the last layer's deltas (in its value rows; with a tangent, epsilon in its tangent rows)
-   * back to the first layer, adding up the gradient. Hidden rows are overwritten by their deltas:
-   *
-   *     delta_l   = (W delta) * slope          epsilon_l = (W epsilon + V delta) * slope
-   *                                                        + (W delta) * (tangent of slope)
-   */
-  backward(tile: TileBuilder, gradient: GradientBuilder): void {
-    const { writer: w, width, threads } = tile;
-    const slots = this.#rowSumSlots();
-    const tanh = this.packed.spec.activation === "tanh";
-    for (let at = this.packed.layers.length - 1; at >= 0; at--) {
-      const layer = this.packed.layers[at];
-      const rows = this.layers[at];
-      gradient.add(at);
-      w.line(`// bias${rows.cross >= 0 ? " and modulation" : ""} of layer ${at}`);
-      w.spread("j", layer.columns, threads, () => {
-        const bias = this.hasTangent ? rows.tangent : rows.value;
-        w.line("var biasSum = vec4f();", ...(rows.cross >= 0 ? ["var crossSum = 0.0;"] : []));
-        const groups = { variable: "group", from: "0u", to: `${width}u`, passes: width };
-        w.loop(groups, () => {
-          const place = (row: number) => tile.at(`${row}u + j`, "group");
-          w.line(`biasSum += ${place(bias)};`);
-          if (rows.cross < 0) return;
-          w.line(`crossSum += dot(${place(rows.value)}, ${place(rows.cross)});`);
-        });
-        w.line(`${this.#rowSum(slots.bias[at], layer)} += dot(biasSum, vec4f(1.0));`);
-        if (rows.cross >= 0) w.line(`${this.#rowSum(slots.cross[at], layer)} += crossSum;`);
-      });
-      tile.barrier();
-      if (at === 0) break;
-      const below = this.layers[at - 1];
-      tile.product({
-        comment: `back through layer ${at}`,
-        depth: layer.columns,
-        outputs: layer.rows,
-        transposed: true,
-        weights: {
-          W: this.#weights("weights", layer.weights),
-          ...(this.hasTangent ? { V: this.#weights("tangents", layer.weights) } : {}),
-        },
-        stride: layer.columns / 4,
-        rows: {
-          delta: rows.value,
-          ...(this.hasTangent ? { epsilon: rows.tangent } : {}),
-        },
-        sums: [
-          { name: "d", terms: [["W", "delta"]] },
-          ...(this.hasTangent
-            ? [{ name: "e", terms: [["W", "epsilon"], ["V", "delta"]] } as const]
-            : []),
-        ],
-        store: (output, group, { d, e }) => {
-          const place = (row: number) => tile.at(`${row}u + ${output}`, group);
-          w.line(`let y = ${place(below.value)};`, "let s = slope(y);");
-          if (this.hasTangent) {
-            const curved = tanh ? ` - ${d} * 2.0 * y * ${place(below.tangent)}` : "";
-            w.line(`${place(below.tangent)} = ${e} * s${curved};`);
-          }
-          w.line(`${place(below.value)} = ${d} * s;`);
-        },
-      });
-      tile.barrier();
-    }
-  }
-
   /** Writes bias, cross, log std and statistics sums to the chunk's gradient row. */
   #finishSums(tile: TileBuilder): void {
     const { writer: w, threads } = tile;
-    const slots = this.#rowSumSlots();
     const { packed } = this;
-    const store = (index: string, value: string) =>
-      w.line(`gradients[gradientBase + (${index}) / 4u][(${index}) % 4u] = ${value};`);
-    packed.layers.forEach((layer, at) => {
-      w.spread("j", layer.columns, threads, () => {
-        store(`${layer.bias}u + j`, this.#rowSum(slots.bias[at], layer));
-        if (slots.cross[at] >= 0) {
-          store(`${layer.cross}u + j`, this.#rowSum(slots.cross[at], layer));
-        }
-      });
-    });
+    this.finishRowSums(tile, packed.layers.map(({ cross }) => cross));
     const { actDim } = packed.spec;
-    const sumThreads = this.#sumThreads;
+    const sumThreads = this.sumThreads(this.tileSize);
     w.line("// log std, loss and KL: sums of all threads, by way of the tile");
     const slot = (value: string, thread: string) => {
       const index = `((${value}) * ${sumThreads}u + ${thread})`;
@@ -441,12 +218,12 @@ export class PolicyTile {
 
   /** Row of action `a` (an expression) in the tile's means and their tangents. */
   meanRow(kind: "value" | "tangent", a: string): string {
-    return `${this.layers.at(-1)![kind]}u + ${a}`;
+    return `${this.rows.at(-1)![kind]}u + ${a}`;
   }
 
   /** WGSL of (log std, 1 / std, above floor, tangent) of action `a` (an expression). */
   gaussian(name: "weights" | "tangents", a: string): string {
-    return this.#weights(name, this.packed.gaussian).replace("*", a);
+    return this.weights(name, this.packed.gaussian).replace("*", a);
   }
 
   /** Bindings of the samples, the last of them `offsets`. */

@@ -77,6 +77,13 @@ export class WgslWriter {
     }
   }
 
+  /** `if (variable < end) {...} else if ...` over consecutive ranges. */
+  branches(variable: string, parts: readonly { end: number; body: () => void }[]): void {
+    parts.forEach(({ end, body }, at) => {
+      this.block(`${at === 0 ? "if" : "else if"} (${variable} < ${end}u)`, body);
+    });
+  }
+
   toString(): string {
     return this.#lines.join("\n") + "\n";
   }
