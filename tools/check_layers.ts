@@ -19,6 +19,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   envs: ["util"],
   planning: ["util"],
   run: ["util"],
+  plot: ["util"],
   compute: ["util"],
   nn: ["compute", "util"],
   rollout: ["envs", "util"],
@@ -28,7 +29,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     ...["algos", "nn", "compute", "rollout", "planning", "envs"],
     ...["run", "config", "util"],
   ],
-  cli: ["trainer", "golden", "compute", "envs", "run", "config", "util"],
+  cli: ["trainer", "golden", "compute", "envs", "run", "plot", "config", "util"],
 };
 
 /** The only file of a folder that another folder may import, where it is not free to choose. */
