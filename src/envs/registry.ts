@@ -116,6 +116,8 @@ const LOADERS: ReadonlyMap<string, Loader> = new Map<string, Loader>([
     "HumanoidRandDirec2DEnv",
     async () => (await import("./mujoco/humanoid_rand_direc_2d.ts")).humanoidRandDirec2D,
   ],
+  ["famle_reacher", async () => (await import("./famle/famle_reacher.ts")).famleReacher],
+  ["famle_ant", async () => (await import("./famle/famle_ant.ts")).famleAnt],
 ]);
 
 /** Other names that are accepted: a published one, and the ones that are easily written instead. */

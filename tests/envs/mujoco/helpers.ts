@@ -4,9 +4,9 @@ import { MujocoEnv } from "../../../src/envs/mujoco/mujoco_env.ts";
 import { envNames, loadEnv } from "../../../src/envs/registry.ts";
 import { type KeyedRandom, Purpose } from "../../../src/util/prng.ts";
 
-/** Names of all MuJoCo environments. */
+/** Names of the MuJoCo environments of `src/envs/mujoco`. */
 export function mujocoNames(): string[] {
-  return envNames().filter((name) => !name.startsWith("MetaPoint"));
+  return envNames().filter((name) => !/^(MetaPoint|famle_)/.test(name));
 }
 
 /** A simulator and its factory. */

@@ -185,7 +185,7 @@ test("observe_all_velocities adds the third joint's velocity to the 3-link reach
 test("docs/environments.md lists every environment with its sizes", async () => {
   const text = await Deno.readTextFile(new URL("../../../docs/environments.md", import.meta.url));
   const listed = text.split("\n").map((line) => line.split("|").map((cell) => cell.trim()))
-    .filter((cells) => cells.length === 9 && /Env|Target/.test(cells[1]))
+    .filter((cells) => cells.length === 9 && /Env|Target|^famle_/.test(cells[1]))
     .map((cells) => cells.slice(1, 8));
   const wanted = await Promise.all(
     envNames().map(async (name) => {

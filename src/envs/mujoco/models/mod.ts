@@ -1,6 +1,7 @@
 /** The models of this project, by name. MJCF files beside this one, imported as text. */
 import antTarget from "./ant_target.xml" with { type: "text" };
 import ant from "./ant.xml" with { type: "text" };
+import famleReacher from "./famle_reacher.xml" with { type: "text" };
 import halfCheetah from "./half_cheetah.xml" with { type: "text" };
 import hopper from "./hopper.xml" with { type: "text" };
 import humanoid from "./humanoid.xml" with { type: "text" };
@@ -14,6 +15,7 @@ import { Model } from "../model.ts";
 const MJCF = {
   ant,
   ant_target: antTarget,
+  famle_reacher: famleReacher,
   half_cheetah: halfCheetah,
   hopper,
   humanoid,
