@@ -31,6 +31,18 @@ export const Purpose = {
   PARAM_INIT: 4,
   /** Random inputs of benchmarks, self-checks and tests. */
   TEST_DATA: 5,
+  /** Candidates of a planner (iteration: episode, task, round: the planner's round, step). */
+  PLANNER: 6,
+  /** Order in which rows of data are taken in training (iteration, task, round: pass). */
+  TRAINING_ORDER: 7,
+  /** Actions and starts while data is collected (iteration: episode, task: situation, step). */
+  COLLECT: 8,
+  /** Damage of a robot (iteration: episode or which of several damages). */
+  DAMAGE: 9,
+  /** Choice among situations (iteration: episode, task, step). */
+  SITUATION: 10,
+  /** Sinusoids: amplitude, phase and the points seen (task: which sinusoid). */
+  SINE: 11,
 } as const;
 /** One of the values of {@link Purpose}. */
 export type Purpose = typeof Purpose[keyof typeof Purpose];
@@ -56,39 +68,90 @@ function multiplyHigh(a: number, bLow: number, bHigh: number): number {
 }
 
 /**
+ * `blocks` consecutive Philox4x32-10 blocks: out[offset + 4 b ...] = philox(counter + b, key), b
+ * added to the first word of the counter alone.
+ */
+function philoxBlocks(
+  counter: Int32Array,
+  key: Int32Array,
+  out: Int32Array,
+  offset: number,
+  blocks: number,
+): void {
+  const first = counter[0];
+  const counter1 = counter[1];
+  const counter2 = counter[2];
+  const counter3 = counter[3];
+  const key0 = key[0];
+  const key1 = key[1];
+  for (let b = 0, o = offset; b < blocks; b++, o += 4) {
+    let c0 = (first + b) | 0;
+    let c1 = counter1;
+    let c2 = counter2;
+    let c3 = counter3;
+    let k0 = key0;
+    let k1 = key1;
+    for (let round = 0; round < ROUNDS; round++) {
+      const high0 = multiplyHigh(c0, M0_LOW, M0_HIGH);
+      const low0 = Math.imul(c0, M0);
+      const high1 = multiplyHigh(c2, M1_LOW, M1_HIGH);
+      const low1 = Math.imul(c2, M1);
+      c0 = high1 ^ c1 ^ k0;
+      c1 = low1;
+      c2 = high0 ^ c3 ^ k1;
+      c3 = low0;
+      k0 = (k0 + W0) | 0;
+      k1 = (k1 + W1) | 0;
+    }
+    out[o] = c0;
+    out[o + 1] = c1;
+    out[o + 2] = c2;
+    out[o + 3] = c3;
+  }
+}
+
+/**
  * The Philox4x32-10 bijection: out = philox(counter, key).
  * @param counter 4 words
  * @param key 2 words
  * @param out 4 words, overwritten; may be `counter`
  */
 export function philox4x32(counter: Int32Array, key: Int32Array, out: Int32Array): void {
-  let c0 = counter[0];
-  let c1 = counter[1];
-  let c2 = counter[2];
-  let c3 = counter[3];
-  let k0 = key[0];
-  let k1 = key[1];
-  for (let round = 0; round < ROUNDS; round++) {
-    const high0 = multiplyHigh(c0, M0_LOW, M0_HIGH);
-    const low0 = Math.imul(c0, M0);
-    const high1 = multiplyHigh(c2, M1_LOW, M1_HIGH);
-    const low1 = Math.imul(c2, M1);
-    c0 = high1 ^ c1 ^ k0;
-    c1 = low1;
-    c2 = high0 ^ c3 ^ k1;
-    c3 = low0;
-    k0 = (k0 + W0) | 0;
-    k1 = (k1 + W1) | 0;
-  }
-  out[0] = c0;
-  out[1] = c1;
-  out[2] = c2;
-  out[3] = c3;
+  philoxBlocks(counter, key, out, 0, 1);
 }
 
 const TWO_POW_32 = 4294967296;
 const TWO_POW_MINUS_53 = 1 / 9007199254740992;
+const TWO_POW_MINUS_24 = 1 / 16777216;
 const TWO_PI = 6.283185307179586;
+
+/** Words that the bulk methods work on at a time: 16 KiB, they stay in the nearest cache. */
+const bulkWords = new Int32Array(4096);
+
+/**
+ * The number below which a standard normal number lies with probability p, 0 < p < 1; relative
+ * error below 2e-7. Wichura, "Algorithm AS 241", Applied Statistics 37, 1988 (PPND7).
+ */
+function normalQuantile(p: number): number {
+  const q = p - 0.5;
+  if (q >= -0.425 && q <= 0.425) {
+    const r = 0.180625 - q * q;
+    const top = ((59.10937472 * r + 159.29113202) * r + 50.434271938) * r + 3.3871327179;
+    return q * top / (((67.1875636 * r + 78.757757664) * r + 17.895169469) * r + 1);
+  }
+  const r = Math.sqrt(-log(q < 0 ? p : 1 - p));
+  let value: number;
+  if (r <= 5) {
+    const t = r - 1.6;
+    const top = ((0.17023821103 * t + 1.3067284816) * t + 2.75681539) * t + 1.4234372777;
+    value = top / ((0.12021132975 * t + 0.7370016425) * t + 1);
+  } else {
+    const t = r - 5;
+    const top = ((0.017337203997 * t + 0.42868294337) * t + 3.081226386) * t + 6.657905115;
+    value = top / ((0.012258202635 * t + 0.24197894225) * t + 1);
+  }
+  return q < 0 ? -value : value;
+}
 
 /** Random numbers of one seed. Position it with {@link at}, then draw as many as needed. */
 export class KeyedRandom {
@@ -198,5 +261,53 @@ export class KeyedRandom {
   /** Fills `out` with standard normal numbers. */
   fillNormal(out: Float32Array | Float64Array): void {
     for (let i = 0; i < out.length; i++) out[i] = this.normal();
+  }
+
+  /** Takes the next `count` words of the key into the front of {@link bulkWords}. */
+  #takeWords(count: number): void {
+    let i = 0;
+    while (i < count && this.#used < 4) bulkWords[i++] = this.#block[this.#used++];
+    const blocks = (count - i) >> 2;
+    philoxBlocks(this.#counter, this.#key, bulkWords, i, blocks);
+    this.#counter[0] += blocks;
+    for (i += 4 * blocks; i < count; i++) bulkWords[i] = this.#word();
+  }
+
+  /**
+   * Fills `out` with uniform numbers, one word w of the key each, so in the order of `out`
+   * low[d] + (high[d] - low[d]) * floor(w / 2^8) / 2^24, rounded to float32 (which may round up
+   * to high[d]). Made for many numbers at once; {@link uniform} takes two words for one.
+   *
+   * @param out [N, D], row-major
+   * @param low [D] smallest value of every column
+   * @param high [D] largest value of every column
+   */
+  fillUniform(out: Float32Array, low: ArrayLike<number>, high: ArrayLike<number>): void {
+    const columns = low.length;
+    const base = Float64Array.from(low);
+    const width = Float64Array.from(high, (value, d) => (value - base[d]) * TWO_POW_MINUS_24);
+    for (let start = 0, d = 0; start < out.length; start += bulkWords.length) {
+      const count = Math.min(bulkWords.length, out.length - start);
+      this.#takeWords(count);
+      for (let i = 0; i < count; i++) {
+        out[start + i] = base[d] + width[d] * (bulkWords[i] >>> 8);
+        if (++d === columns) d = 0;
+      }
+    }
+  }
+
+  /**
+   * Fills `out` with standard normal numbers, one word w of the key each: the quantile (AS 241,
+   * PPND7) of (w + 1/2) / 2^32. Made for many numbers at once, several times as fast as
+   * {@link fillNormal} and other numbers than it; exact to 7 digits, none beyond +-6.4.
+   */
+  fillNormalByQuantile(out: Float32Array): void {
+    for (let start = 0; start < out.length; start += bulkWords.length) {
+      const count = Math.min(bulkWords.length, out.length - start);
+      this.#takeWords(count);
+      for (let i = 0; i < count; i++) {
+        out[start + i] = normalQuantile(((bulkWords[i] >>> 0) + 0.5) / TWO_POW_32);
+      }
+    }
   }
 }

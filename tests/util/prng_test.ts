@@ -173,3 +173,77 @@ Deno.test("uniformRange() and fillNormal() draw from the same stream", () => {
   random.at(Purpose.TEST_DATA);
   for (const value of filled) assert.equal(random.normal(), value);
 });
+
+Deno.test("fillUniform() is the plain loop over the words of the key, bit for bit", () => {
+  const low = [-1, 0.25, -3e-5];
+  const high = [1, 0.75, 7];
+  // lengths below, at and beyond the chunk of 4096 words; words already taken from a block: 0 .. 5
+  for (const length of [1, 3, 4, 4095, 4096, 4097, 12_291]) {
+    for (let taken = 0; taken < 6; taken++) {
+      const bulk = new KeyedRandom(21).at(Purpose.PLANNER, 2, 0, 1, 0, 9);
+      const plain = new KeyedRandom(21).at(Purpose.PLANNER, 2, 0, 1, 0, 9);
+      for (let i = 0; i < taken; i++) assert.equal(bulk.integer(2 ** 32), plain.integer(2 ** 32));
+      const found = new Float32Array(length);
+      bulk.fillUniform(found, low, high);
+      const wanted = Float32Array.from(found, (_, i) => {
+        const fraction = Math.floor(plain.integer(2 ** 32) / 2 ** 8) / 2 ** 24;
+        return low[i % 3] + (high[i % 3] - low[i % 3]) * fraction;
+      });
+      assert.deepEqual(found, wanted);
+      // what follows continues with the next word
+      assert.equal(bulk.uniform(), plain.uniform());
+    }
+  }
+});
+
+Deno.test("fillUniform() keeps the bounds and fills them evenly", () => {
+  const count = 300_000;
+  const out = new Float32Array(2 * count);
+  new KeyedRandom(22).at(Purpose.PLANNER).fillUniform(out, [-1, 2], [1, 6]);
+  const counts = new Uint32Array(20);
+  for (let i = 0; i < out.length; i++) {
+    const u = i % 2 === 0 ? (out[i] + 1) / 2 : (out[i] - 2) / 4;
+    assert.ok(u >= 0 && u <= 1);
+    counts[(i % 2) * 10 + Math.min(9, Math.floor(10 * u))]++;
+  }
+  // five standard errors of a binomial count
+  for (const found of counts) {
+    assert.ok(Math.abs(found - count / 10) < 5 * Math.sqrt(count * 0.1 * 0.9), `${found}`);
+  }
+});
+
+Deno.test("fillNormalByQuantile() inverts the normal distribution, word by word", () => {
+  // z: P(x < z), from tables of the normal distribution to 10 digits
+  const table = [
+    [0.6744897502, 0.75],
+    [1.2815515655, 0.9],
+    [1.6448536270, 0.95],
+    [2.3263478740, 0.99],
+    [3.0902323062, 0.999],
+    [4.7534243088, 1 - 1e-6],
+    [5.9978070150, 1 - 1e-9],
+  ];
+  const count = 2_000_000;
+  const out = new Float32Array(count);
+  new KeyedRandom(23).at(Purpose.PLANNER).fillNormalByQuantile(out);
+  const words = new KeyedRandom(23).at(Purpose.PLANNER);
+  const p = Float64Array.from(out, () => (words.integer(2 ** 32) + 0.5) / 2 ** 32);
+  // The quantile grows with p, so every number drawn lies on the side of z that its p is on; one
+  // relative error of 2e-6 stands for float32 and the 7 digits of the method.
+  for (const [z, below] of table) {
+    let wrong = 0;
+    for (let i = 0; i < count; i++) {
+      const upper = p[i] < below ? out[i] <= z * (1 + 2e-6) : out[i] >= z * (1 - 2e-6);
+      const lower = p[i] < 1 - below ? out[i] <= -z * (1 - 2e-6) : out[i] >= -z * (1 + 2e-6);
+      wrong += Number(!upper) + Number(!lower);
+    }
+    assert.equal(wrong, 0, `numbers on the wrong side of ${z}`);
+  }
+  const sums = [0, 0, 0, 0];
+  for (const x of out) for (let k = 0, power = x; k < 4; k++, power *= x) sums[k] += power;
+  // E x^k = 0, 1, 0, 3 with variances 1, 2, 15, 96; five standard errors
+  [0, 1, 0, 3].forEach((wanted, k) => {
+    const error = Math.sqrt([1, 2, 15, 96][k] / count);
+    assert.ok(Math.abs(sums[k] / count - wanted) < 5 * error, `moment ${k + 1}`);
+  });
+});
