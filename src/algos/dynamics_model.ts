@@ -12,6 +12,9 @@ import { dynamicsLayout, type DynamicsSpec } from "../compute/layout.ts";
 import { denormalizeRows, type Normalizer, normalizeRows } from "../util/normalizer.ts";
 import type { StageReward } from "../util/stage_reward.ts";
 
+/** Floating-point numbers on the host. */
+type HostNumbers = Float32Array | Float64Array;
+
 /** Rows on a device, normalised; whoever uploaded them frees them. */
 export interface DynamicsRowSet {
   /** N */
@@ -249,12 +252,12 @@ export class SequenceEvaluator {
    * @param sequences [L, H * A]; longer arrays are cut
    * @param count L
    */
-  readonly evaluate = async (sequences: Float32Array, count: number): Promise<HostArray> => {
+  readonly evaluate = async (sequences: Float32Array, count: number): Promise<HostNumbers> => {
     const { device } = this.#model;
     const set = this.#setOf(count);
     device.write(set.sequences, sequences.subarray(0, set.sequences.size));
     await device.submit([set.command]);
-    return await device.read(set.returns);
+    return await device.read(set.returns) as HostNumbers;
   };
 
   #setOf(count: number) {

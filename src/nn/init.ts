@@ -1,8 +1,12 @@
 /**
  * Initial parameters, as in the original (ProMP policies and MMAML encoder on TensorFlow 1):
  * Xavier-uniform weights, zero biases, log_std = ln(initStd), orthogonal recurrent weights.
+ * Dynamics models as the original of FAMLE, on PyTorch.
  */
 import {
+  dynamicsLayout,
+  type DynamicsSpec,
+  dynamicsWidths,
   encoderLayout,
   type EncoderSpec,
   policyLayout,
@@ -14,6 +18,7 @@ import { type KeyedRandom, Purpose } from "../util/prng.ts";
 /** Which network a stream of initial parameters belongs to; never renumber. */
 const POLICY = 0;
 const ENCODER = 1;
+const DYNAMICS = 2;
 
 /** Uniform in +-sqrt(6 / (inputs + outputs)), Glorot & Bengio 2010. */
 function fillXavier(random: KeyedRandom, shape: readonly number[], out: Float32Array): void {
@@ -73,5 +78,26 @@ export function initEncoder(random: KeyedRandom, spec: EncoderSpec): Float32Arra
     if (name === "gru_recurrent") fillOrthogonal(random, shape, part);
     else if (shape.length === 2) fillXavier(random, shape, part);
   }
+  return params;
+}
+
+/**
+ * Initial parameters [P] of a dynamics model, as the original's (PyTorch's defaults): embeddings
+ * normal, weights and biases uniform in +-1/sqrt(inputs).
+ */
+export function initDynamics(random: KeyedRandom, spec: DynamicsSpec): Float32Array {
+  const layout = dynamicsLayout(spec);
+  const widths = dynamicsWidths(spec);
+  const params = new Float32Array(layout.size);
+  random.at(Purpose.PARAM_INIT, 0, DYNAMICS);
+  layout.entries.forEach(({ offset, size }, index) => {
+    const part = params.subarray(offset, offset + size);
+    if (index === 0) {
+      random.fillNormal(part);
+      return;
+    }
+    const limit = 1 / Math.sqrt(widths[Math.floor((index - 1) / 2)]);
+    for (let i = 0; i < size; i++) part[i] = random.uniformRange(-limit, limit);
+  });
   return params;
 }

@@ -69,16 +69,24 @@ export async function measureDevice(device: Device, spec: MetaObjectiveSpec): Pr
   }
 }
 
+/** What `auto` compares devices by. */
+export interface DeviceMeasure {
+  /** What is measured, as the subject of a sentence: "a gradient of 8 tasks". */
+  readonly what: string;
+  /** Seconds that it takes on a device, compilation left out. */
+  measure(device: Device): Promise<number>;
+}
+
 /**
- * Opens the device that the configuration asks for.
+ * Opens the device that was asked for.
  *
  * @param threads of the `cpu` device; changes no result
  * @param notice receives one line that says what was taken and why
  * @throws RunError `no-adapter` where `webgpu` was asked for and there is none
  */
-export async function chooseDevice(
+export async function chooseDeviceFor(
   choice: RunConfig["device"],
-  spec: MetaObjectiveSpec,
+  { what, measure }: DeviceMeasure,
   threads: number,
   notice: (line: string) => void,
 ): Promise<Device> {
@@ -97,14 +105,25 @@ export async function chooseDevice(
     return cpu;
   }
   const cpu = await CpuDevice.create({ threads });
-  const times = [await measureDevice(cpu, spec), await measureDevice(webgpu, spec)];
+  const times = [await measure(cpu), await measure(webgpu)];
   const [taken, other] = times[0] <= times[1] ? [cpu, webgpu] : [webgpu, cpu];
   const milliseconds = (seconds: number) => `${(1000 * seconds).toFixed(1)} ms`;
   notice(
-    `device: ${taken.description}, because a gradient of ${Math.min(spec.tasks, MEASURED_TASKS)} ` +
-      `tasks takes ${milliseconds(Math.min(...times))}, and ${milliseconds(Math.max(...times))} ` +
-      `on ${other.description}`,
+    `device: ${taken.description}, because ${what} takes ${milliseconds(Math.min(...times))}, ` +
+      `and ${milliseconds(Math.max(...times))} on ${other.description}`,
   );
   await other.close();
   return taken;
+}
+
+/** The device of a run of ProMP or MMAML, see {@link chooseDeviceFor}. */
+export function chooseDevice(
+  choice: RunConfig["device"],
+  spec: MetaObjectiveSpec,
+  threads: number,
+  notice: (line: string) => void,
+): Promise<Device> {
+  const what = `a gradient of ${Math.min(spec.tasks, MEASURED_TASKS)} tasks`;
+  const measure = (device: Device) => measureDevice(device, spec);
+  return chooseDeviceFor(choice, { what, measure }, threads, notice);
 }
