@@ -21,9 +21,9 @@
  *
  * Otherwise than in the original: the offset is added to the yaw, which the published code
  * overwrites with it, so that its robot never sees where it is heading. A control step has 5 physics
- * steps of 0.01 s as in gym's ant, whose robot this is (0.0165 s there): the planner's 20 steps are
- * then 1 s, in which a leg takes a stride, and planning costs a third per second. The quaternion
- * begins with w, the angular velocity is about the torso's own axes: MuJoCo's conventions.
+ * steps of 0.01 s as in gym's ant, whose robot this is (0.0165 s there): the planner's 20 steps look
+ * 1 s ahead, and planning costs a third per second of running. The quaternion begins with w, the
+ * angular velocity is about the torso's own axes: MuJoCo's conventions.
  */
 import { cos, sin } from "../../util/math.ts";
 import type { StageReward } from "../../util/stage_reward.ts";
