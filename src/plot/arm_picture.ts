@@ -7,6 +7,7 @@ import { UserError } from "../util/errors.ts";
 import {
   domainOf,
   frame,
+  type LegendEntry,
   LINE_HEIGHT,
   PALETTE,
   plotIn,
@@ -18,7 +19,7 @@ import {
   TEXT_SIZE,
 } from "./chart.ts";
 
-const MARGIN = { top: 12, right: 16, bottom: 42, left: 52 };
+const MARGIN = { top: 12, right: 16, bottom: 44, left: 52 };
 /** Colours of the first snapshot and of the last one. */
 const FIRST = [0xc4, 0xd3, 0xe0];
 const LAST = [0x1c, 0x36, 0x4f];
@@ -117,7 +118,7 @@ export function armPicture(spec: ArmPictureSpec): string {
         document,
         "text",
         { x: middle, y: top + TEXT_SIZE + 1, "text-anchor": "middle" },
-        shorten(panel.label, panelWidth - 8),
+        shorten(panel.label, inner + 2 * MARGIN.right - 4),
       ),
       chart,
     ];
@@ -127,9 +128,7 @@ export function armPicture(spec: ArmPictureSpec): string {
     width,
     title,
     legend: [
-      { text: "arm, first", color: shade(0, 2), kind: "line", width: 3 },
-      { text: "arm, last", color: shade(1, 2), kind: "line", width: 3.5 },
-      { text: "path of the tip", color: TIP_COLOR, kind: "line", width: 1.75 },
+      ...legendOfArm(panels),
       ...(panels.some(({ goal }) => goal !== undefined)
         ? [{ text: "goal", color: GOAL_COLOR, kind: "ring" } as const]
         : []),
@@ -148,6 +147,17 @@ export function armPicture(spec: ArmPictureSpec): string {
       };
     },
   });
+}
+
+function legendOfArm(panels: readonly ArmPanel[]): LegendEntry[] {
+  const last: LegendEntry = { text: "arm, last", color: shade(1, 2), kind: "line", width: 3.5 };
+  const moved = panels.some(({ snapshots, tipPath = [] }) => snapshots.length + tipPath.length > 1);
+  if (!moved) return [{ ...last, text: "arm" }];
+  return [
+    { text: "arm, first", color: shade(0, 2), kind: "line", width: 3 },
+    last,
+    { text: "path of the tip", color: TIP_COLOR, kind: "line", width: 1.75 },
+  ];
 }
 
 function isFinitePlace([x, y]: Place): boolean {

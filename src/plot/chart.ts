@@ -196,13 +196,32 @@ export function scaleOf(axis: Axis, domain: readonly [number, number]): Plot.Sca
     domain: [...domain],
     label: unit === undefined ? label : `${label} (${unit})`,
     labelArrow: "none",
-    ...(few && { ticks: integersOf(domain) }),
+    ...(few && { ticks: integersOf(domain), tickFormat: Plot.formatNumber("en-US") }),
+    // by default Plot writes 0.01 as 10m
+    ...(scale === "log" && { ticks: powersOf(domain), tickFormat: formatPower }),
   };
 }
 
 function integersOf([low, high]: readonly [number, number]): number[] {
   const first = Math.ceil(low);
   return Array.from({ length: Math.floor(high) - first + 1 }, (_, i) => first + i);
+}
+
+/** Ticks of a logarithmic axis: powers of ten, and 2 and 5 times them where there are few. */
+function powersOf([low, high]: readonly [number, number]): number[] {
+  const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+  const step = Math.ceil((last - first) / 8);
+  const factors = last - first <= 2 ? [1, 2, 5] : [1];
+  const ticks: number[] = [];
+  for (let power = first; power <= last; power += step) {
+    ticks.push(...factors.map((factor) => Number(`${factor}e${power}`)));
+  }
+  return ticks.filter((tick) => tick <= Number(`1e${last}`));
+}
+
+function formatPower(value: number): string {
+  const isPlain = value >= 1e-3 && value < 1e6;
+  return isPlain ? Plot.formatNumber("en-US")(value) : value.toExponential().replace("e+", "e");
 }
 
 /** Plot's picture in the style of the charts, with as much room at the left as its ticks need. */
@@ -236,19 +255,38 @@ export interface LegendEntry {
   readonly kind: "line" | "dot" | "ring";
   readonly width?: number;
   readonly opacity?: number;
-  readonly dashed?: boolean;
+  /** Lengths of dashes and gaps, px; default: none, a solid line. */
+  readonly dashes?: string;
+}
+
+/** How the series of a name look. */
+export interface NameStyle {
+  readonly color: string;
+  readonly dashes?: string;
 }
 
 /** Dashes of lines that are dashed. */
 export const DASHES = "6,4";
+/** Dashes of the names for which the palette starts again. */
+const ROUNDS = [undefined, DASHES, "2,3"];
+
+/** A look for each name, in their order; different for the first 18. */
+export function namedStyles(names: Iterable<string>): Map<string, NameStyle> {
+  return new Map(
+    [...new Set(names)].map((name, i) => [name, {
+      color: PALETTE[i % PALETTE.length],
+      dashes: ROUNDS[Math.floor(i / PALETTE.length) % ROUNDS.length],
+    }]),
+  );
+}
 
 function swatch(document: SvgDocument, entry: LegendEntry, x: number, y: number): SvgElement {
-  const { kind, color, width = 2, opacity = 1, dashed = false } = entry;
+  const { kind, color, width = 2, opacity = 1, dashes } = entry;
   if (kind === "line") {
     return svgElement(document, "line", {
       ...{ x1: x, x2: x + SWATCH, y1: y, y2: y, stroke: color },
       ...{ "stroke-width": width, "stroke-opacity": opacity },
-      ...(dashed && { "stroke-dasharray": DASHES }),
+      ...(dashes !== undefined && { "stroke-dasharray": dashes }),
     });
   }
   return svgElement(document, "circle", {

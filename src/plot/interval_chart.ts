@@ -23,7 +23,7 @@ import {
 const MARGIN_TOP = 30;
 /** Room for the labels of reference lines, px. */
 const REFERENCES = LINE_HEIGHT + 4;
-const MARGIN_BOTTOM = 42;
+const MARGIN_BOTTOM = 44;
 /** Height of a row, and of each further group in it, px. */
 const ROW = 26;
 const GROUP = 13;
@@ -100,6 +100,7 @@ export function intervalChart(spec: IntervalChartSpec): string {
           ...scaleOf(value, domain),
           nice: true,
           grid: true,
+          inset: 8,
           labelAnchor: "center",
           labelOffset: 36,
         },

@@ -13,7 +13,8 @@ import {
   INSET,
   type LegendEntry,
   LINE_HEIGHT,
-  PALETTE,
+  namedStyles,
+  type NameStyle,
   plotIn,
   scaleOf,
   shorten,
@@ -26,7 +27,7 @@ import {
 /** Least height of the part below title and legend, px. */
 const LEAST_BODY = 140;
 const MARGIN_TOP = 30;
-const MARGIN_BOTTOM = 42;
+const MARGIN_BOTTOM = 44;
 
 /** A line, with a band around it where `low` and `high` are given. [N] each. */
 export interface Series {
@@ -99,40 +100,41 @@ export function lineChart(spec: LineChartSpec): string {
   const lines = series.map((line) => columnsOf(line, x, y));
   const dots = points.map((set) => columnsOf(set, x, y));
   const all = [...lines, ...dots];
-  const levels = references.map((reference) => reference.y);
   const xScale = scaleOf(x, domainOf(x, all.flatMap((columns) => columns.x)));
   const yDomain = domainOf(y, [
     ...all.flatMap((columns) => [...columns.y, ...columns.low, ...columns.high]),
-    ...levels,
+    ...references.map((reference) => reference.y),
   ]);
-  const colors = colorsOf([...series, ...points]);
-  const names = new Set(colors.keys());
+  const unstyled = [...series, ...points].filter(({ color }) => color === undefined);
+  const styles = namedStyles(unstyled.map(({ name }) => name));
+  const [looks, dotLooks] = [looksOf(series, styles), looksOf(points, styles)];
+  const names = new Set([...series, ...points].map(({ name }) => name));
 
   const enough = height - 120 >= LINE_HEIGHT * (series.length + references.length);
   const wanted = spec.names ?? (names.size > 1 ? "legend" : "none");
   const place = wanted === "ends" && !enough ? "legend" : wanted;
-  const labels = [
-    ...(place === "ends" ? series : []).map((line, i) => ({
-      text: line.name,
-      y: lines[i].y.findLast((value) => !Number.isNaN(value))!,
-      color: colorOf(line, colors),
-    })),
-    ...references.filter((reference) => !Number.isNaN(shown(reference.y, y))).map((reference) => ({
-      text: reference.label,
-      y: reference.y,
-      color: GRAY,
-    })),
-  ].map((label) => ({ ...label, text: shorten(label.text, 0.4 * width) }));
+  const label = (text: string, level: number, color: string): EndLabel => ({
+    text: shorten(text, 0.4 * width),
+    y: level,
+    color,
+  });
+  const levelLabels = references.filter((reference) => !Number.isNaN(shown(reference.y, y)))
+    .map((reference) => label(reference.label, reference.y, GRAY));
+  const nameLabels = (place === "ends" ? series : []).map((line, i) =>
+    label(line.name, lines[i].y.findLast((value) => !Number.isNaN(value))!, looks[i].color)
+  );
+  const labels = [...nameLabels, ...levelLabels];
 
   const document = svgDocument();
   return frame(document, {
     width,
     title,
-    legend: place === "legend"
-      ? legendOf(series, points, colors)
-      : place === "ends"
-      ? legendOf([], points, colors)
-      : [],
+    legend: place === "none" ? [] : legendOf(
+      place === "legend" ? series : [],
+      looks,
+      points,
+      dotLooks,
+    ),
     body: (headerHeight) => {
       const total = headerHeight + Math.max(LEAST_BODY, height - headerHeight);
       const chart = plotIn(document, {
@@ -144,27 +146,17 @@ export function lineChart(spec: LineChartSpec): string {
         x: { ...xScale, labelAnchor: "center", labelOffset: 36 },
         y: { ...scaleOf(y, yDomain), nice: true, grid: true },
         marks: [
-          Plot.ruleY(labels.slice(labels.length - references.length), {
+          Plot.ruleY(levelLabels, {
             y: "y",
             stroke: GRAY,
             strokeDasharray: "2,3",
             strokeWidth: 1.5,
           }),
-          ...lines.flatMap((columns, i) => bandMarks(columns, colorOf(series[i], colors))),
-          ...lines.flatMap((columns, i) =>
-            series[i].faint ? [lineMark(series[i], columns, colors)] : []
-          ),
-          ...lines.flatMap((columns, i) =>
-            series[i].faint ? [] : [lineMark(series[i], columns, colors)]
-          ),
-          ...dots.map((columns, i) =>
-            Plot.dot(columns.x, {
-              x: columns.x,
-              y: columns.y,
-              r: 4.5,
-              fill: colorOf(points[i], colors),
-              stroke: "white",
-            })
+          ...lines.flatMap((columns, i) => bandMarks(columns, looks[i].color)),
+          ...lines.flatMap((columns, i) => series[i].faint ? [lineMark(columns, looks[i])] : []),
+          ...lines.flatMap((columns, i) => series[i].faint ? [] : [lineMark(columns, looks[i])]),
+          ...dots.map(({ x, y }, i) =>
+            Plot.dot(x, { x, y, r: 4.5, fill: dotLooks[i].color, stroke: "white" })
           ),
           endLabels(labels),
         ],
@@ -201,38 +193,37 @@ function columnsOf(data: Series | PointSet, xAxis: Axis, yAxis: Axis): Columns {
   return columns;
 }
 
-/** The palette's colour of each name without one of its own, in the order of the names. */
-function colorsOf(data: readonly (Series | PointSet)[]): Map<string, string> {
-  const colors = new Map<string, string>();
-  let taken = 0;
-  for (const { name, color } of data) {
-    if (!colors.has(name)) colors.set(name, color ?? PALETTE[taken++ % PALETTE.length]);
-  }
-  return colors;
+/** How a series or points look. */
+interface Look extends NameStyle {
+  readonly width: number;
+  readonly opacity: number;
 }
 
-function colorOf({ name, color }: Series | PointSet, colors: ReadonlyMap<string, string>): string {
-  return color ?? colors.get(name)!;
+/** The look of each of the data: what it states itself, otherwise the next one of the palette. */
+function looksOf<T extends Series | PointSet>(
+  data: readonly T[],
+  styles: ReadonlyMap<string, NameStyle>,
+): Look[] {
+  return data.map((each) => {
+    const style = each.color === undefined ? styles.get(each.name)! : { color: each.color };
+    const { faint = false, thick = false, dashed = false }: Partial<Series> = each;
+    return {
+      color: style.color,
+      dashes: dashed ? DASHES : style.dashes,
+      width: faint ? 1.25 : thick ? 3 : 2,
+      opacity: faint ? 0.4 : 1,
+    };
+  });
 }
 
-function strokeOf(series: Series): { width: number; opacity: number; dashed: boolean } {
-  const { faint = false, thick = false, dashed = false } = series;
-  return { width: faint ? 1.25 : thick ? 3 : 2, opacity: faint ? 0.4 : 1, dashed };
-}
-
-function lineMark(
-  series: Series,
-  { x, y }: Columns,
-  colors: ReadonlyMap<string, string>,
-): Plot.Markish {
-  const { width, opacity, dashed } = strokeOf(series);
+function lineMark({ x, y }: Columns, { color, dashes, width, opacity }: Look): Plot.Markish {
   return Plot.line(x, {
     x,
     y,
-    stroke: colorOf(series, colors),
+    stroke: color,
     strokeWidth: width,
     strokeOpacity: opacity,
-    ...(dashed && { strokeDasharray: DASHES }),
+    strokeDasharray: dashes,
   });
 }
 
@@ -271,16 +262,13 @@ function endLabels(labels: readonly EndLabel[]): Plot.Markish {
 /** One entry for each name; a line comes before a dot of the same name. */
 function legendOf(
   series: readonly Series[],
+  looks: readonly Look[],
   points: readonly PointSet[],
-  colors: ReadonlyMap<string, string>,
+  pointLooks: readonly Look[],
 ): LegendEntry[] {
-  const entries = new Map<string, LegendEntry>();
-  const add = (entry: LegendEntry) => {
-    if (!entries.has(entry.text)) entries.set(entry.text, entry);
-  };
-  for (const line of series) {
-    add({ text: line.name, color: colorOf(line, colors), kind: "line", ...strokeOf(line) });
-  }
-  for (const set of points) add({ text: set.name, color: colorOf(set, colors), kind: "dot" });
-  return [...entries.values()];
+  const entries: LegendEntry[] = [
+    ...series.map(({ name }, i) => ({ text: name, kind: "line" as const, ...looks[i] })),
+    ...points.map(({ name }, i) => ({ text: name, kind: "dot" as const, ...pointLooks[i] })),
+  ];
+  return entries.filter(({ text }, i) => i === entries.findIndex((entry) => entry.text === text));
 }

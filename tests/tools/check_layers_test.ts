@@ -52,6 +52,8 @@ Deno.test("layerViolation() lets imports go down only", () => {
     ["compute/cpu/a.ts", "compute/b.ts"],
     ["rollout/a.ts", "envs/env.ts"],
     ["run/a.ts", "config/schema.ts", true],
+    ["cli/a.ts", "plot/mod.ts"],
+    ["plot/a.ts", "util/errors.ts"],
   ];
   for (const [from, to, type] of fine) assert.equal(check(from, to, type), null, `${from} ${to}`);
   const refused: [string, string, boolean?][] = [
@@ -62,6 +64,8 @@ Deno.test("layerViolation() lets imports go down only", () => {
     ["run/a.ts", "config/schema.ts", false],
     ["run/a.ts", "config/parse.ts", true],
     ["trainer/a.ts", "cli/b.ts"],
+    ["trainer/a.ts", "plot/mod.ts", true],
+    ["plot/a.ts", "run/b.ts"],
     ["unknown/a.ts", "util/b.ts"],
   ];
   for (const [from, to, type] of refused) {
