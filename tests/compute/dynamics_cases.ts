@@ -216,11 +216,11 @@ export interface RolloutSizes {
   };
 }
 
-/** Spread and mean of a robot's columns: degrees, radians per second, metres, a constant. */
+/** Spread and mean of a robot's columns: metres, degrees, radians per second, a constant. */
 const COLUMNS: readonly (readonly [std: number, mean: number])[] = [
+  [0.4, 0.9],
   [100, 12],
   [1.5, 0],
-  [0.4, 0.9],
   [1e-10, 0.25],
   [55, -40],
   [0.3, -0.1],
@@ -330,8 +330,7 @@ export function dynamicsRolloutCase(sizes: RolloutSizes): CaseBuilder {
 
 /** A bell around a point near the start, in those columns whose spread is about its own. */
 function proximityTo(state: Float32Array, std: readonly number[]): StageReward["proximity"] {
-  const near = Array.from(state.keys()).filter((z) => std[z] > 1e-9 && std[z] < 2).slice(-3);
-  const columns = near.length > 0 ? near : [0];
+  const columns = Array.from(state.keys()).filter((z) => std[z] > 1e-9 && std[z] < 2).slice(-3);
   return { weight: 1.5, columns, goal: columns.map((z) => state[z] + 0.2 * std[z]) };
 }
 

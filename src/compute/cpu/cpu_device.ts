@@ -132,7 +132,7 @@ export class CpuDevice implements Device {
     const workspace = Math.max(0, ...plans.map((plan) => plan.workspaceBytes));
     const items = Math.max(0, ...passes.map((pass) => pass.items));
     const threads = Math.min(this.#workers.length, items);
-    const inline = threads < 2 || flops < INLINE_FLOPS;
+    const inline = threads === 0 || flops < INLINE_FLOPS;
     // 64 bytes more keep the threads' scratch on different cache lines
     const stride = Math.ceil((scratch + 64) / 64) * 64;
     const scratchAddress = this.#memory.scratch(stride, inline ? 1 : threads);

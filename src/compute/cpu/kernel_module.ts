@@ -29,6 +29,14 @@ export const PASS_NAMES = [
   "sum_rows",
   "clear",
   "adam",
+  "interpolate",
+  "dynamics_forward",
+  "dynamics_gradient",
+  "dynamics_gradient_finish",
+  "dynamics_errors",
+  "dynamics_errors_finish",
+  "dynamics_train",
+  "dynamics_rollout",
 ] as const;
 
 /** Name of a pass. */
@@ -41,7 +49,11 @@ export type SizeName =
   | "inner_step_pullback_scratch"
   | "policy_partials"
   | "encoder_forward_scratch"
-  | "encoder_backward_scratch";
+  | "encoder_backward_scratch"
+  | "dynamics_rows_scratch"
+  | "dynamics_gradient_partials"
+  | "dynamics_train_scratch"
+  | "dynamics_rollout_scratch";
 
 /** What an instance of the module offers. */
 export type KernelExports =

@@ -1,14 +1,16 @@
 /**
  * From a command of the kernel table to what the WASM kernels take: checks all shapes, then
  * writes the arguments in the order of the structs in assembly/ (`PolicyArgs`, `EncoderArgs`,
- * `ElementArgs`). A plan is data without addresses of its own memory: it can be kept and run
+ * `ElementArgs`, `ModelArgs` and what extends it). A plan is data without addresses of its own memory: it can be kept and run
  * again on any thread.
  */
 import { RunError } from "../../util/errors.ts";
 import { checkCommand } from "../checks.ts";
 import type { Tensor } from "../device.ts";
-import type { Command, EncoderArgs, PolicyArgs } from "../kernels.ts";
+import type { Command, DynamicsArgs, EncoderArgs, PolicyArgs } from "../kernels.ts";
 import {
+  dynamicsLayout,
+  dynamicsWidths,
   encoderLayout,
   layerWidths,
   MAX_HIDDEN_LAYERS,
@@ -47,8 +49,11 @@ export interface PlanContext {
   measure(name: SizeName, args: Int32Array): number;
 }
 
-/** Bytes that the largest argument struct may take. */
-export const ARGS_BYTES = 256;
+/** Bytes that the largest argument struct may take; dynamics_rollout's holds the reward. */
+export const ARGS_BYTES = 1024;
+
+/** Most terms of a reward, those of the linear part and the columns of the proximity together. */
+const MAX_REWARD_TERMS = 96;
 
 /**
  * Samples of one work item of the policy kernels, a multiple of their tile. Fixed, so that sums
@@ -56,16 +61,26 @@ export const ARGS_BYTES = 256;
  */
 const CHUNK = 1024;
 
+/** Rows of one work item of the dynamics kernels on rows, and sequences of one of the rollout. */
+const ROWS = 256, SEQUENCES = 64;
+
+/** Most work items of dynamics_gradient: each has partial sums of the size of the parameters. */
+const MAX_GRADIENT_ITEMS = 64;
+
+/** Samples of a tile in assembly/lanes.ts. */
+const LANES = 32;
+
 /** Elements of one work item in assembly/elementwise.ts. */
 const BLOCK = 8192;
 
-/** Widths of layers in `PolicyArgs`. */
+/** Widths of layers in `PolicyArgs` and `ModelArgs`. */
 const WIDTHS = MAX_HIDDEN_LAYERS + 2;
 
 /** Writes one argument struct, field by field. */
 class ArgsWriter {
   readonly #ints = new Int32Array(ARGS_BYTES / 4);
   readonly #floats = new Float32Array(this.#ints.buffer);
+  readonly #doubles = new Float64Array(this.#ints.buffer);
   readonly #addressOf: PlanContext["addressOf"];
   readonly tensors: Tensor[] = [];
   #at = 0;
@@ -81,6 +96,16 @@ class ArgsWriter {
 
   float(...values: number[]): this {
     for (const value of values) this.#floats[this.#at++] = value;
+    return this;
+  }
+
+  /** float64 numbers, from the next multiple of eight bytes on. */
+  double(...values: number[]): this {
+    this.#at += this.#at % 2;
+    for (const value of values) {
+      this.#doubles[this.#at / 2] = value;
+      this.#at += 2;
+    }
     return this;
   }
 
@@ -252,10 +277,149 @@ function planEncoder(
   };
 }
 
+/** Fields of `ModelArgs`. */
+function modelPrefix(writer: ArgsWriter, { spec, params }: DynamicsArgs, situation: number): void {
+  const widths = dynamicsWidths(spec);
+  const filled = Array.from({ length: WIDTHS }, (_, i) => widths[i] ?? 0);
+  writer
+    .int(widths.length - 1, ...filled)
+    .int(spec.activation === "relu" ? 1 : 0).float(spec.outputLimit ?? 0)
+    .int(spec.inputDim, spec.embeddingDim, spec.situations)
+    .tensor(params).int(situation);
+}
+
+/** Multiply-adds of a dynamics model for one row with a folded embedding. */
+function modelProducts({ spec }: DynamicsArgs): number {
+  const widths = [spec.inputDim, ...spec.hiddenSizes, spec.outputDim];
+  return widths.slice(1).reduce((sum, width, l) => sum + width * widths[l], 0);
+}
+
+function planDynamicsRows(
+  command: Extract<
+    Command,
+    { kernel: "dynamics_forward" | "dynamics_gradient" | "dynamics_errors" }
+  >,
+  context: PlanContext,
+): Plan {
+  const { spec, inputs } = command;
+  const rows = inputs.size / spec.inputDim;
+  let chunk = ROWS;
+  if (command.kernel === "dynamics_gradient") {
+    chunk = Math.max(ROWS, Math.ceil(rows / MAX_GRADIENT_ITEMS / LANES) * LANES);
+  }
+  const chunks = Math.ceil(rows / chunk);
+  const writer = new ArgsWriter(context);
+  modelPrefix(writer, command, 0);
+  writer.int(rows, chunk, chunks).tensor(inputs);
+  const flops = 2 * modelProducts(command) * rows;
+  const plan = (
+    passes: (args: Int32Array) => readonly Pass[],
+    flops: number,
+    workspaceBytes: (args: Int32Array) => number,
+  ): Plan => {
+    const args = writer.finish();
+    const scratchBytes = context.measure("dynamics_rows_scratch", args);
+    const { tensors } = writer;
+    return {
+      ...{ command, passes: passes(args), scratchBytes, tensors, flops },
+      workspaceBytes: workspaceBytes(args),
+    };
+  };
+  switch (command.kernel) {
+    case "dynamics_forward":
+      writer.int(0).tensor(command.situations, command.outputs).int(0);
+      return plan((args) => [pass("dynamics_forward", chunks, args)], flops, () => 0);
+    case "dynamics_gradient":
+      writer.tensor(command.targets, command.situations, command.gradParams, command.loss);
+      return plan(
+        (args) => [
+          pass("dynamics_gradient", chunks, args),
+          pass("dynamics_gradient_finish", spec.hiddenSizes.length + 2, args),
+        ],
+        3 * flops,
+        (args) => chunks * context.measure("dynamics_gradient_partials", args),
+      );
+    case "dynamics_errors":
+      writer.tensor(command.targets).int(0).tensor(command.errors).int(0);
+      return plan(
+        (args) => [
+          pass("dynamics_errors", spec.situations * chunks, args),
+          pass("dynamics_errors_finish", spec.situations, args),
+        ],
+        spec.situations * flops,
+        () => 8 * spec.situations * chunks,
+      );
+  }
+}
+
+function planDynamicsTrain(
+  command: Extract<Command, { kernel: "dynamics_train" }>,
+  context: PlanContext,
+): Plan {
+  const { inputs, targets, order, batchSize, optimizer, losses } = command;
+  const adam = optimizer.kind === "adam" ? optimizer : null;
+  const beta1 = adam?.beta1 ?? 0, beta2 = adam?.beta2 ?? 0, before = (adam?.firstStep ?? 1) - 1;
+  const writer = new ArgsWriter(context);
+  modelPrefix(writer, command, command.situation);
+  const args = writer
+    .double(beta1, beta2, beta1 ** before, beta2 ** before, optimizer.lr)
+    .float(adam?.epsilon ?? 0).int(adam === null ? 0 : 1, adam?.flavour === "pytorch" ? 1 : 0)
+    .int(losses.size, batchSize)
+    .tensor(inputs, targets, order, losses, adam?.m ?? null, adam?.v ?? null)
+    .finish();
+  const updateCost = 10 * dynamicsLayout(command.spec).size;
+  return {
+    command,
+    passes: [pass("dynamics_train", 1, args)],
+    scratchBytes: context.measure("dynamics_train_scratch", args),
+    workspaceBytes: 0,
+    tensors: writer.tensors,
+    flops: losses.size * (6 * modelProducts(command) * batchSize + updateCost),
+  };
+}
+
+function planDynamicsRollout(
+  command: Extract<Command, { kernel: "dynamics_rollout" }>,
+  context: PlanContext,
+): Plan {
+  const { reward: { linear, proximity, penalty }, horizon, returns } = command;
+  const terms = [
+    ...linear.map(({ column, weight }) => ({ column, value: weight })),
+    ...(proximity?.columns ?? []).map((column, i) => ({ column, value: proximity!.goal[i] })),
+  ];
+  if (terms.length > MAX_REWARD_TERMS) {
+    throw new RunError(
+      "kernel-arguments",
+      `Cannot run dynamics_rollout: the reward has ${terms.length} terms, ` +
+        `at most ${MAX_REWARD_TERMS} are possible on the cpu device`,
+    );
+  }
+  const writer = new ArgsWriter(context);
+  modelPrefix(writer, command, command.situation);
+  writer
+    .double(command.discount)
+    .int(returns.size, horizon, SEQUENCES)
+    .tensor(command.normalizer, command.state, command.bounds, command.sequences)
+    .tensor(returns, command.states)
+    .float(proximity?.weight ?? 0)
+    .int(penalty?.column ?? -1).float(penalty?.below ?? 0, penalty?.amount ?? 0)
+    .int(linear.length, proximity?.columns.length ?? 0);
+  for (const { column, value } of terms) writer.int(column).float(value);
+  const args = writer.finish();
+  return {
+    command,
+    passes: [pass("dynamics_rollout", Math.ceil(returns.size / SEQUENCES), args)],
+    scratchBytes: context.measure("dynamics_rollout_scratch", args),
+    workspaceBytes: 0,
+    tensors: writer.tensors,
+    flops: 2 * modelProducts(command) * returns.size * horizon,
+  };
+}
+
 function planElementwise(
   command: Extract<
     Command,
-    { kernel: "broadcast_row" | "sgd_step" | "sum_rows" | "clear" | "adam" }
+    { kernel: "broadcast_row" | "sgd_step" | "sum_rows" | "clear" | "adam" | "interpolate" }
   >,
   context: PlanContext,
 ): Plan {
@@ -275,6 +439,13 @@ function planElementwise(
       elements = out.size;
       items = Math.ceil(elements / BLOCK);
       writer.int(elements, 0).tensor(out, params, grad).int(0).float(command.lr);
+      break;
+    }
+    case "interpolate": {
+      const { from, to, factor, out } = command;
+      elements = out.size;
+      items = Math.ceil(elements / BLOCK);
+      writer.int(elements, 0).tensor(out, from, to).int(0).float(factor);
       break;
     }
     case "sum_rows": {
@@ -331,13 +502,14 @@ export function planCommand(command: Command, context: PlanContext): Plan {
     case "encoder_forward":
     case "encoder_backward":
       return planEncoder(command, context);
-    case "interpolate":
     case "dynamics_forward":
     case "dynamics_gradient":
     case "dynamics_errors":
+      return planDynamicsRows(command, context);
     case "dynamics_train":
+      return planDynamicsTrain(command, context);
     case "dynamics_rollout":
-      throw new RunError("kernel-arguments", `Cannot run ${command.kernel}: not on this device`);
+      return planDynamicsRollout(command, context);
     default:
       return planElementwise(command, context);
   }

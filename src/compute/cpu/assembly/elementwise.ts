@@ -16,7 +16,7 @@ export class ElementArgs {
   a: usize;
   b: usize;
   c: usize;
-  scale: f32; // sgd_step, sum_rows
+  scale: f32; // sgd_step, interpolate, sum_rows
   keep1: f32; // adam: beta1, 1 - beta1, beta2, 1 - beta2
   add1: f32;
   keep2: f32;
@@ -60,6 +60,20 @@ export function sgd_step(args: ElementArgs, item: i32, _scratch: usize, _workspa
   const end = endByte(args, item), scale = f32x4.splat(args.scale);
   for (let at = firstByte(item); at < end; at += 16) {
     v128.store(args.out + at, nmadd(scale, v128.load(args.b + at), v128.load(args.a + at)));
+  }
+}
+
+/** out = a + scale * (b - a); out may be a or b. */
+export function interpolate(
+  args: ElementArgs,
+  item: i32,
+  _scratch: usize,
+  _workspace: usize,
+): void {
+  const end = endByte(args, item), scale = f32x4.splat(args.scale);
+  for (let at = firstByte(item); at < end; at += 16) {
+    const from = v128.load(args.a + at);
+    v128.store(args.out + at, madd(f32x4.sub(v128.load(args.b + at), from), scale, from));
   }
 }
 

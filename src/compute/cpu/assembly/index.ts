@@ -20,5 +20,16 @@ export {
   encoder_forward,
   encoder_forward_scratch,
 } from "./encoder";
-export { adam, broadcast_row, clear, sgd_step, sum_rows } from "./elementwise";
+export {
+  dynamics_errors,
+  dynamics_errors_finish,
+  dynamics_forward,
+  dynamics_gradient,
+  dynamics_gradient_finish,
+  dynamics_gradient_partials,
+  dynamics_rows_scratch,
+} from "./dynamics_rows";
+export { dynamics_train, dynamics_train_scratch } from "./dynamics_train";
+export { dynamics_rollout, dynamics_rollout_scratch } from "./dynamics_rollout";
+export { adam, broadcast_row, clear, interpolate, sgd_step, sum_rows } from "./elementwise";
 export { multiply_add_limit } from "./limit";
