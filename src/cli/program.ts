@@ -9,6 +9,7 @@ import { UserError } from "../util/errors.ts";
 import { didYouMean } from "../util/nearest.ts";
 import type { CliContext } from "./context.ts";
 import { envsCommand } from "./envs.ts";
+import { famleCommand } from "./famle/command.ts";
 import { ExitCode, reportFailure } from "./failure.ts";
 import { mmamlCommand } from "./mmaml.ts";
 import type { Output } from "./output.ts";
@@ -48,7 +49,7 @@ function inherit(command: CommandUnknownOpts, parent: CommandUnknownOpts): Comma
 /** The program with all of its commands. */
 async function buildProgram(context: CliContext): Promise<Command> {
   const program = new Command("metarl")
-    .description("Meta-reinforcement-learning: ProMP and MMAML on WebGPU or CPU")
+    .description("Meta-reinforcement-learning: ProMP, MMAML and FAMLE on WebGPU or CPU")
     .version(`metarl ${VERSION}`, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .helpCommand("help [command]", "print the help of a command")
@@ -62,7 +63,7 @@ async function buildProgram(context: CliContext): Promise<Command> {
       "after",
       "\nExample:\n  $ metarl mmaml configs/point_env_momentum_dense.json --seed 2",
     );
-  for (const make of [mmamlCommand, prompCommand, envsCommand]) {
+  for (const make of [mmamlCommand, prompCommand, famleCommand, envsCommand]) {
     program.addCommand(inherit(make(context), program));
   }
   const { addCompletion } = await import("./complete.ts");

@@ -90,6 +90,19 @@ function drawCurve(random: KeyedRandom, index: number): SineCurve {
   return { x, y: x.map((value) => amplitude * sin(value + phase)) };
 }
 
+/** The example's network. */
+export function sineSpec(tasks: number): DynamicsSpec {
+  return {
+    inputDim: 1,
+    outputDim: 1,
+    situations: tasks,
+    embeddingDim: EMBEDDING_SIZE,
+    hiddenSizes: HIDDEN_SIZES,
+    activation: "tanh",
+    outputLimit: null,
+  };
+}
+
 function meanSquaredError(predicted: Float64Array, truth: Float64Array): number {
   return predicted.reduce((sum, value, i) => sum + (value - truth[i]) ** 2, 0) / truth.length;
 }
@@ -112,15 +125,7 @@ export async function runSine(device: Device, request: SineRequest): Promise<Sin
     y: Float64Array.from(chosen, (i) => test.y[i]),
   };
 
-  const spec: DynamicsSpec = {
-    inputDim: 1,
-    outputDim: 1,
-    situations: tasks,
-    embeddingDim: EMBEDDING_SIZE,
-    hiddenSizes: HIDDEN_SIZES,
-    activation: "tanh",
-    outputLimit: null,
-  };
+  const spec = sineSpec(tasks);
   const parts = training.map(({ x, y }) => ({ inputs: x, targets: y }));
   const model = new DynamicsModel(device, spec, normalizerOf(parts, 1, 1));
   model.setParams(initDynamics(random, spec));

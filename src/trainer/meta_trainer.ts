@@ -7,6 +7,7 @@ import type { Device } from "../compute/device.ts";
 import type { RunConfig } from "../config/schema.ts";
 import { resultConfig } from "../config/parse.ts";
 import type { EnvFactory, EnvSpec } from "../envs/env.ts";
+import { mujocoBinary } from "../envs/mujoco/runtime.ts";
 import { loadEnv } from "../envs/registry.ts";
 import { initEncoder, initPolicy } from "../nn/init.ts";
 import { pathStatistics } from "../rollout/processor.ts";
@@ -27,12 +28,13 @@ import {
 import { SamplerPool } from "./sampler_pool.ts";
 import type { TaskReport } from "./sampler_protocol.ts";
 import { envOptions, objectiveSpec } from "./specs.ts";
-import type {
-  IterationReport,
-  TrainMeta,
-  TrainObserver,
-  TrainRequest,
-  TrainSummary,
+import {
+  type IterationReport,
+  JOB_DEADLINE,
+  type TrainMeta,
+  type TrainObserver,
+  type TrainRequest,
+  type TrainSummary,
 } from "./types.ts";
 
 /** Bounds of the KL, relative to its set point, between which its weight stays (ProMP). */
@@ -386,7 +388,11 @@ export const trainMeta: TrainMeta = async (
   const memory = allocateMetaBatch(spec, env.spec);
   // Workers load while the device is measured.
   const setup = { algorithm, config, envVersion: env.spec.version, memory };
-  const pool = new SamplerPool(setup, workers, notice);
+  const pool = new SamplerPool(setup, workers, {
+    notice,
+    mujoco: env.usesMujoco ? mujocoBinary() : null,
+    deadline: request.deadline ?? JOB_DEADLINE,
+  });
   let device: Device | null = null;
   let objective: MetaObjective | null = null;
   try {

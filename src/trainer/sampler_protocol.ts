@@ -24,7 +24,14 @@ export interface TaskReport {
 
 /** Learner to worker. */
 export type ToSampler =
-  | { readonly type: "setup"; readonly setup: SamplerSetup }
+  | {
+    readonly type: "setup";
+    readonly setup: SamplerSetup;
+    /** MuJoCo, compiled; `null` where the environment does without. */
+    readonly mujoco: WebAssembly.Module | null;
+    /** [1] see job_lease.ts */
+    readonly lease: Int32Array<SharedArrayBuffer>;
+  }
   | { readonly type: "job"; readonly iteration: number; readonly task: number };
 
 /** Worker to learner. */

@@ -1,5 +1,7 @@
 /** Entry point of a sampling worker: takes jobs by message, one at a time. */
+import { shareMujocoBinary } from "../envs/mujoco/runtime.ts";
 import { messageOf, RunError, UserError } from "../util/errors.ts";
+import { JobLease } from "./job_lease.ts";
 import type { FromSampler, ToSampler } from "./sampler_protocol.ts";
 import { TaskRunner } from "./task_runner.ts";
 
@@ -9,6 +11,7 @@ const scope = self as unknown as {
 };
 
 let runner: TaskRunner | null = null;
+let lease: JobLease | null = null;
 
 /**
  * A failure that metarl itself found would come back in any worker. Any other error (a trap in
@@ -39,10 +42,15 @@ refuseToEnd();
 scope.onmessage = async ({ data }) => {
   try {
     if (data.type === "setup") {
+      if (data.mujoco !== null) shareMujocoBinary(data.mujoco);
+      lease = new JobLease(data.lease);
       runner = await TaskRunner.create(data.setup);
       scope.postMessage({ type: "ready" });
     } else {
-      scope.postMessage({ type: "done", report: runner!.run(data.iteration, data.task) });
+      lease!.leave();
+      const report = runner!.run(data.iteration, data.task, lease!);
+      lease!.enter();
+      scope.postMessage({ type: "done", report });
     }
   } catch (error) {
     report(error);

@@ -12,7 +12,7 @@ import { encoderLayout, modulationLayout, policyLayout } from "../compute/layout
 import type { Env } from "../envs/env.ts";
 import { loadEnv } from "../envs/registry.ts";
 import { SampleProcessor } from "../rollout/processor.ts";
-import { Sampler } from "../rollout/sampler.ts";
+import { type OutsideCalls, Sampler } from "../rollout/sampler.ts";
 import {
   sampleCount,
   type TrajectoryBatch,
@@ -231,8 +231,11 @@ export class TaskRunner {
     return new TaskRunner(setup, objectiveSpec(config, algorithm, factory.spec), envs);
   }
 
-  /** Samples and adapts task `task`; the results are in the shared memory. */
-  run(iteration: number, task: number): TaskReport {
+  /**
+   * Samples and adapts task `task`; the results are in the shared memory.
+   * @param outside told around the environments' code
+   */
+  run(iteration: number, task: number, outside?: OutsideCalls): TaskReport {
     const { memory } = this.#setup;
     const kernels = this.#kernels;
     const taskDim = memory.tasks.length / memory.trajectories[0].length;
@@ -258,6 +261,7 @@ export class TaskRunner {
           // The floor belongs to the recorded distribution of the first round alone.
           recordedLogStd: k > 0 ? logStd : logStd.map((s) => Math.max(s, this.#spec.minLogStd)),
           batch,
+          outside,
         });
       });
       timed("processingMs", () => this.#processor.process(batch));

@@ -10,6 +10,26 @@ import type { RunWriter } from "../run/run_dir.ts";
 /** Gradient-based meta-learners. */
 export type MetaAlgorithm = "promp" | "mmaml";
 
+/**
+ * How long a sampling worker may take for one job (a task of an iteration) before the job is given
+ * to a new one. Has no influence on results: a job gives the same bytes whenever it is run.
+ */
+export interface JobDeadline {
+  /** Times the median duration of the run's jobs so far. */
+  readonly timesMedian: number;
+  /** But not less, in ms. */
+  readonly atLeastMs: number;
+  /** As long as no job has ended yet, in ms; also for the start of a worker. */
+  readonly firstMs: number;
+}
+
+/** 20 times as long as others, at least 5 minutes; an hour where there are no others. */
+export const JOB_DEADLINE: JobDeadline = {
+  timesMedian: 20,
+  atLeastMs: 5 * 60_000,
+  firstMs: 60 * 60_000,
+};
+
 /** One training run. */
 export interface TrainRequest {
   /** What to train. */
@@ -26,6 +46,8 @@ export interface TrainRequest {
   readonly workers: number;
   /** Once aborted: finish the iteration, write a checkpoint, return. */
   readonly stop: AbortSignal;
+  /** When a job counts as one that never ends; {@link JOB_DEADLINE} where it is left out. */
+  readonly deadline?: JobDeadline;
 }
 
 /** One finished iteration. */

@@ -1,0 +1,57 @@
+/** What the FAMLE commands share: their options' values, the device, notices. */
+import type { Device } from "../../compute/device.ts";
+import type { DynamicsSpec } from "../../compute/layout.ts";
+import { type DeviceChoice, openFamleDevice } from "../../trainer/famle_device.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Output } from "../output.ts";
+
+/** Options that every one of these commands has. */
+export interface CommonOptions {
+  readonly seed?: string;
+  readonly device?: DeviceChoice;
+  readonly out?: string;
+  readonly json?: true;
+  readonly debug?: true;
+}
+
+/** A whole number that an option gives. @throws UserError `option-value` */
+export function wholeOption(
+  option: string,
+  value: string | undefined,
+  standard: number,
+  least: number,
+  most: number = Number.MAX_SAFE_INTEGER,
+): number {
+  if (value === undefined) return standard;
+  const number = Number(value);
+  if (value.trim() !== "" && Number.isInteger(number) && number >= least && number <= most) {
+    return number;
+  }
+  const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `${least} to ${most}`;
+  throw new UserError("option-value", `${option} must be a whole number ${range}; got ${value}`);
+}
+
+/** Most seeds are fine; the generator takes safe integers. */
+export function seedOption(value: string | undefined): number {
+  return wholeOption("--seed", value, 1, 0, 0xffff_ffff);
+}
+
+/** A probability that an option gives. @throws UserError `option-value` */
+export function probabilityOption(option: string, value: string | undefined): number {
+  if (value === undefined) return 0;
+  const number = Number(value);
+  if (value.trim() !== "" && number >= 0 && number <= 1) return number;
+  throw new UserError("option-value", `${option} must be a number from 0 to 1; got ${value}`);
+}
+
+/** Opens the device, with a line that says which one and why. */
+export async function openDevice(
+  options: CommonOptions,
+  use: "training" | "planning",
+  spec: DynamicsSpec,
+  output: Output,
+): Promise<Device> {
+  return await openFamleDevice(options.device ?? "auto", use, spec, (line) => {
+    if (!options.json) output.error(line);
+  });
+}
