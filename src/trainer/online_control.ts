@@ -32,6 +32,7 @@ import type { FamleEnv, FamleEnvFactory, Situation } from "../envs/famle/famle_e
 import { initDynamics } from "../nn/init.ts";
 import type { Planner } from "../planning/planner.ts";
 import { createPlanner } from "../planning/registry.ts";
+import { type StateBounds, TransitionDataset } from "../rollout/transitions.ts";
 import { normalizerOf } from "../util/normalizer.ts";
 import { KeyedRandom, Purpose } from "../util/prng.ts";
 import type { FamleModel } from "./famle_model.ts";
@@ -44,48 +45,11 @@ const FIRST_BOUND = 1000;
 const FIRST_SITUATION = 0;
 const SAMPLED_SITUATION = 1;
 
-/** Rows that a robot has observed, growing. */
-class ObservedRows {
-  readonly inputDim: number;
-  readonly outputDim: number;
-  readonly #inputs: number[] = [];
-  readonly #targets: number[] = [];
-
-  constructor(inputDim: number, outputDim: number) {
-    this.inputDim = inputDim;
-    this.outputDim = outputDim;
-  }
-
-  get count(): number {
-    return this.#inputs.length / this.inputDim;
-  }
-
-  append(state: Float64Array, action: ArrayLike<number>, next: Float64Array): void {
-    this.#inputs.push(...state, ...Array.from(action));
-    for (let z = 0; z < state.length; z++) this.#targets.push(next[z] - state[z]);
-  }
-
-  /** The last rows; `null`: all. */
-  last(count: number | null): { inputs: Float64Array; targets: Float64Array } {
-    const from = Math.max(0, this.count - (count ?? this.count));
-    return {
-      inputs: Float64Array.from(this.#inputs.slice(from * this.inputDim)),
-      targets: Float64Array.from(this.#targets.slice(from * this.outputDim)),
-    };
-  }
-
-  /** Least and largest value of every state column. */
-  bounds(): { low: Float64Array; high: Float64Array } {
-    const low = new Float64Array(this.outputDim).fill(Infinity);
-    const high = new Float64Array(this.outputDim).fill(-Infinity);
-    for (let at = 0; at < this.#inputs.length; at++) {
-      const column = at % this.inputDim;
-      if (column >= this.outputDim) continue;
-      low[column] = Math.min(low[column], this.#inputs[at]);
-      high[column] = Math.max(high[column], this.#inputs[at]);
-    }
-    return { low, high };
-  }
+/** The last rows that a robot has observed, as views; `null`: all. */
+function lastRows(observed: TransitionDataset, count: number | null) {
+  const rows = observed.rows(0);
+  const from = Math.max(0, rows - (count ?? rows));
+  return { inputs: observed.inputs(0, from), targets: observed.targets(0, from) };
 }
 
 /** What a learner did with the observations. */
@@ -111,7 +75,7 @@ interface Learner {
   /** Embedding that it predicts with; `null`: a model without, or none yet. */
   readonly situation: number | null;
   /** Learns from all rows so far. @param adaptation number of this call, from 0 */
-  learn(rows: ObservedRows, adaptation: number): Promise<LearnReport>;
+  learn(observed: TransitionDataset, adaptation: number): Promise<LearnReport>;
   close(): void;
 }
 
@@ -165,10 +129,10 @@ class MetaLearner implements Learner {
     this.evaluator.setSituation(this.situation);
   }
 
-  async learn(observed: ObservedRows, adaptation: number): Promise<LearnReport> {
+  async learn(observed: TransitionDataset, adaptation: number): Promise<LearnReport> {
     const start = performance.now();
     const { device, config, random, adaptSteps } = this.#context;
-    const { inputs, targets } = observed.last(adaptSteps);
+    const { inputs, targets } = lastRows(observed, adaptSteps);
     const rows = this.#meta.upload(inputs, targets);
     try {
       const errors = await this.#meta.errors(rows);
@@ -238,10 +202,10 @@ class ScratchLearner implements Learner {
     return this.#evaluator;
   }
 
-  async learn(observed: ObservedRows, adaptation: number): Promise<LearnReport> {
+  async learn(observed: TransitionDataset, adaptation: number): Promise<LearnReport> {
     const start = performance.now();
     const { device, config, random, adaptSteps } = this.#context;
-    const part = observed.last(adaptSteps);
+    const part = lastRows(observed, adaptSteps);
     this.close();
     const normalizer = normalizerOf([part], this.#spec.inputDim, this.#spec.outputDim);
     const model = new DynamicsModel(device, this.#spec, normalizer);
@@ -385,20 +349,20 @@ function makeLearner(
 /** One robot under control; see the module's header. */
 class Control {
   readonly #random: KeyedRandom;
-  readonly #rows: ObservedRows;
+  readonly #rows: TransitionDataset;
   readonly #planner: Planner;
   readonly #learner: Learner;
   readonly #env: FamleEnv;
   readonly #state: Float64Array;
   readonly #action: Float64Array;
-  #bounds: { low: Float64Array; high: Float64Array };
+  #bounds: StateBounds;
   #damage: Situation;
   #isReset = false;
 
   constructor(device: Device, readonly request: ControlRequest, env: FamleEnv) {
     const { factory: { spec }, config, seed, adaptSteps, damage } = request;
     this.#random = new KeyedRandom(seed);
-    this.#rows = new ObservedRows(spec.obsDim + spec.actDim, spec.obsDim);
+    this.#rows = new TransitionDataset(spec.obsDim, spec.actDim, 1);
     this.#planner = createPlanner(config.planner, {
       horizon: config.horizon,
       actionLow: spec.actionLow,
@@ -454,7 +418,7 @@ class Control {
       stepSeconds += (performance.now() - stepStart) / 1000;
       stopped = notFinite(env.obs, factory.spec.observation);
       if (stopped !== null) break;
-      this.#rows.append(this.#state, this.#action, env.obs);
+      this.#rows.append(0, this.#state, this.#action, env.obs);
       observations.push(...env.obs);
       reward += env.reward;
       done++;
@@ -473,9 +437,9 @@ class Control {
       planSeconds,
       stepSeconds,
     };
-    if (this.#rows.count === 0) return { ...report, learned: null };
+    if (this.#rows.totalRows === 0) return { ...report, learned: null };
     const learned = await this.#learner.learn(this.#rows, episode);
-    this.#bounds = this.#rows.bounds();
+    this.#bounds = this.#rows.bounds(0);
     return { ...report, learned };
   }
 

@@ -1,14 +1,25 @@
 /**
  * Workers that sample: one job is one task of one iteration, and everything in a job depends on
  * (iteration, task) and the parameters alone. So it does not matter which worker takes a job, in
- * which order they end, or whether one ran twice: a job whose worker died is given to a new one.
+ * which order they end, or whether one ran twice: a job whose worker died or hangs is given to a new
+ * one.
  */
 import { messageOf, RunError } from "../util/errors.ts";
+import { JobLease } from "./job_lease.ts";
 import type { FromSampler, SamplerSetup, TaskReport, ToSampler } from "./sampler_protocol.ts";
+import { JOB_DEADLINE, type JobDeadline } from "./types.ts";
 import { samplerWorkerUrl } from "./worker_url.ts";
 
 /** How often a job is tried before the run ends. */
 const ATTEMPTS = 3;
+
+/** Of so many jobs the durations are kept. */
+const KEPT_DURATIONS = 99;
+
+/** Looks for jobs that hang: so often within the least time that a job may take... */
+const LOOKS = 20;
+/** ...but not more rarely than this, in ms. */
+const LONGEST_PAUSE_MS = 1000;
 
 interface Job {
   readonly iteration: number;
@@ -18,8 +29,24 @@ interface Job {
 
 interface Slot {
   worker: Worker;
+  lease: JobLease;
   job: Job | null;
   ready: boolean;
+  /** When the job was given. */
+  since: number;
+  /** How long the worker has been at it, or starting; time of a stopped process left out. In ms. */
+  age: number;
+}
+
+/** What a pool may be given beside its setup. */
+export interface SamplerPoolOptions {
+  /** Receives a line when a job had to be run again. */
+  readonly notice: (line: string) => void;
+  /** MuJoCo, being compiled, for environments that run on it. */
+  readonly mujoco?: Promise<WebAssembly.Module> | null;
+  /** When a job counts as one that never ends. */
+  readonly deadline?: JobDeadline;
+  readonly createWorker?: (name: string) => Worker;
 }
 
 /** One call of {@link SamplerPool.run}. */
@@ -36,31 +63,37 @@ function samplerWorker(name: string): Worker {
   return new Worker(samplerWorkerUrl(), { type: "module", name });
 }
 
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1];
+}
+
+function inSeconds(ms: number): string {
+  return `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 0)} s`;
+}
+
 /** A pool of sampling workers for the life of a run. */
 export class SamplerPool {
   readonly #slots: Slot[] = [];
   readonly #setup: SamplerSetup;
   readonly #notice: (line: string) => void;
+  readonly #mujoco: Promise<WebAssembly.Module | null>;
+  readonly #deadline: JobDeadline;
   readonly #createWorker: (name: string) => Worker;
+  /** Of the last jobs, in ms. */
+  readonly #durations: number[] = [];
+  #watch: number | undefined;
+  #looked = 0;
   #round: Round | null = null;
   #fatal: Error | null = null;
 
-  /**
-   * Starts the workers; jobs may be given at once.
-   * @param notice receives a line when a job had to be run again
-   */
-  constructor(
-    setup: SamplerSetup,
-    workers: number,
-    notice: (line: string) => void,
-    createWorker: (name: string) => Worker = samplerWorker,
-  ) {
+  /** Starts the workers; jobs may be given at once. */
+  constructor(setup: SamplerSetup, workers: number, options: SamplerPoolOptions) {
     this.#setup = setup;
-    this.#notice = notice;
-    this.#createWorker = createWorker;
-    for (let index = 0; index < workers; index++) {
-      this.#slots.push({ worker: this.#start(index), job: null, ready: false });
-    }
+    this.#notice = options.notice;
+    this.#mujoco = Promise.resolve(options.mujoco ?? null);
+    this.#deadline = options.deadline ?? JOB_DEADLINE;
+    this.#createWorker = options.createWorker ?? samplerWorker;
+    for (let index = 0; index < workers; index++) this.#slots.push(this.#start(index));
   }
 
   /** Number of workers. */
@@ -87,25 +120,42 @@ export class SamplerPool {
         reject,
       };
       for (const slot of this.#slots) this.#feed(slot);
+      this.#startWatch();
     });
   }
 
   /** Ends the workers. */
   close(): void {
+    clearInterval(this.#watch);
     for (const { worker } of this.#slots) worker.terminate();
     this.#slots.length = 0;
   }
 
-  #start(index: number): Worker {
+  #start(index: number): Slot {
     const worker = this.#createWorker(`sampler ${index}`);
-    worker.onmessage = (event: MessageEvent<FromSampler>) => this.#receive(index, event.data);
+    const lease = JobLease.create();
+    const isCurrent = () => this.#slots[index]?.worker === worker;
+    worker.onmessage = (event: MessageEvent<FromSampler>) => {
+      if (isCurrent()) this.#receive(index, event.data);
+    };
     worker.onerror = (event) => {
       // Without this Deno ends the whole process when a worker dies.
       event.preventDefault();
-      this.#died(index, event.message);
+      if (isCurrent()) this.#replace(index, "died", event.message);
     };
-    worker.postMessage({ type: "setup", setup: this.#setup } satisfies ToSampler);
-    return worker;
+    // The worker's own modules load while MuJoCo is compiled.
+    this.#mujoco.then((mujoco) => {
+      if (!isCurrent()) return;
+      const { state } = lease;
+      worker.postMessage(
+        { type: "setup", setup: this.#setup, mujoco, lease: state } satisfies ToSampler,
+      );
+    }).catch((error) => {
+      this.#fail(
+        new RunError("worker-start", `Cannot start sampling worker ${index}: ${messageOf(error)}`),
+      );
+    });
+    return { worker, lease, job: null, ready: false, since: 0, age: 0 };
   }
 
   #feed(slot: Slot): void {
@@ -114,6 +164,8 @@ export class SamplerPool {
     this.#round!.queue.shift();
     job.attempts++;
     slot.job = job;
+    slot.since = performance.now();
+    slot.age = 0;
     const { iteration, task } = job;
     slot.worker.postMessage({ type: "job", iteration, task } satisfies ToSampler);
   }
@@ -127,11 +179,13 @@ export class SamplerPool {
       case "done": {
         const round = this.#round!;
         slot.job = null;
+        this.#durations.push(performance.now() - slot.since);
+        if (this.#durations.length > KEPT_DURATIONS) this.#durations.shift();
         round.reports[message.report.task] = message.report;
         round.open--;
         round.onTask(round.reports.length - round.open);
         if (round.open === 0) {
-          this.#round = null;
+          this.#endRound();
           return round.resolve(round.reports);
         }
         return this.#feed(slot);
@@ -140,11 +194,52 @@ export class SamplerPool {
         // The worker caught it itself: the same job would fail the same way again.
         return this.#fail(new RunError(message.code, message.message));
       case "crash":
-        return this.#died(index, message.message);
+        return this.#replace(index, "died", message.message);
     }
   }
 
-  #died(index: number, reason: string): void {
+  /** Runs as long as a round does. */
+  #startWatch(): void {
+    const pause = Math.min(this.#deadline.atLeastMs / LOOKS, LONGEST_PAUSE_MS);
+    this.#looked = performance.now();
+    this.#watch = setInterval(() => this.#look(pause), pause);
+  }
+
+  /** Replaces the workers that hang. */
+  #look(pause: number): void {
+    const now = performance.now();
+    // More has gone by where the whole process was stopped, its workers too.
+    const passed = Math.min(now - this.#looked, 2 * pause);
+    this.#looked = now;
+    for (let index = 0; index < this.#slots.length; index++) {
+      const slot = this.#slots[index];
+      if (slot.job === null && slot.ready) continue;
+      slot.age += passed;
+      const usual = this.#durations.length === 0 ? null : median(this.#durations);
+      const { firstMs, atLeastMs, timesMedian } = this.#deadline;
+      const limit = slot.job === null || usual === null
+        ? firstMs
+        : Math.max(atLeastMs, timesMedian * usual);
+      if (slot.age <= limit) continue;
+      const reason = (slot.job === null ? "not ready" : "not done") +
+        ` after ${inSeconds(slot.age)}` +
+        (usual === null ? "" : `; half of the jobs took less than ${inSeconds(usual)}`);
+      if (slot.lease.take()) {
+        this.#replace(index, "hangs", reason);
+      } else if (slot.age > 2 * limit) {
+        // Hangs in our code, or in a getter of the environment: nothing is sure any more.
+        this.#fail(new RunError("worker-job", `Sampling worker ${index} hangs (${reason})`));
+      }
+    }
+  }
+
+  #endRound(): void {
+    clearInterval(this.#watch);
+    this.#round = null;
+  }
+
+  /** Gives the work of a worker that can't go on to a new one. */
+  #replace(index: number, how: "died" | "hangs", reason: string): void {
     const slot = this.#slots[index];
     const { job } = slot;
     slot.worker.terminate();
@@ -164,18 +259,16 @@ export class SamplerPool {
           ),
         );
       }
-      this.#notice(`sampling worker ${index} died (${reason}); ${name} is sampled again`);
+      this.#notice(`sampling worker ${index} ${how} (${reason}); ${name} is sampled again`);
       this.#round?.queue.unshift(job);
     }
-    slot.job = null;
-    slot.ready = false;
-    slot.worker = this.#start(index);
+    this.#slots[index] = this.#start(index);
   }
 
   #fail(error: Error): void {
     this.#fatal ??= error;
     const round = this.#round;
-    this.#round = null;
+    this.#endRound();
     round?.reject(
       new RunError(
         error instanceof RunError ? error.code : "worker-job",
