@@ -1,5 +1,6 @@
 /** The WGSL texts of all kernels for given networks, for reading and for WGSL checkers. */
 import type { EncoderSpec, PolicySpec } from "../layout.ts";
+import { reduceRowsKernel } from "./chunks.ts";
 import {
   denseBackwardKernel,
   denseForwardKernel,
@@ -21,7 +22,7 @@ import type { Kernel, KernelLimits } from "./kernel.ts";
 import { loopProbeKernel } from "./loop_probe.ts";
 import { policyForwardKernel } from "./policy_forward.ts";
 import { packKernel, packPolicy, unpackKernel } from "./policy_packing.ts";
-import { PolicyTile, reduceRowsKernel } from "./policy_tile.ts";
+import { PolicyTile } from "./policy_tile.ts";
 import { GPU_PROFILE, type TileProfile } from "./profile.ts";
 import { surrogateGradientKernel } from "./surrogate_gradient.ts";
 

@@ -1,8 +1,8 @@
 /**
- * The small kernels: broadcast_row, sgd_step, sum_rows, clear and adam. One thread works on one
+ * The small kernels: broadcast_row, sgd_step, sum_rows, clear, interpolate and adam. One thread works on one
  * element and sizes come in at run time, so each is one pipeline for all networks.
  */
-import type { Adam, BroadcastRow, Clear, SgdStep, SumRows } from "../kernels.ts";
+import type { Adam, BroadcastRow, Clear, Interpolate, SgdStep, SumRows } from "../kernels.ts";
 import {
   buildKernel,
   type Dispatch,
@@ -152,6 +152,51 @@ export function planClear({ out }: Clear, context: PlanContext): Dispatch[] {
   }];
 }
 
+/** Which input of interpolate is the output, too. */
+export type InterpolateTarget = "from" | "to" | "other";
+
+/** out = from + (to - from) * factor; an input that is the output may not be bound twice. */
+export function interpolateKernel(target: InterpolateTarget): Kernel {
+  // `from` is a reserved word in WGSL
+  const start = target === "from" ? "out" : "start", end = target === "to" ? "out" : "end";
+  return buildKernel({
+    name: "interpolate",
+    sizes: SIZES,
+    header: [
+      `out = ${start} + (${end} - ${start}) * factor`,
+      target === "other" ? "overwrites out" : "updates out",
+    ],
+    bindings: [
+      { name: "out", access: "read_write", element: "f32" },
+      ...[start, end].filter((name) => name !== "out")
+        .map((name) => ({ name, access: "read", element: "f32" } as const)),
+    ],
+    scalars: [{ name: "factor", type: "f32" }, { name: "count", type: "u32" }],
+    body: (w) =>
+      elementMain(w, "args.count", () => {
+        w.line(
+          `let first = ${start}[index];`,
+          `out[index] = first + (${end}[index] - first) * args.factor;`,
+        );
+      }),
+  });
+}
+
+/** Dispatches of {@link Interpolate}. */
+export function planInterpolate(command: Interpolate, context: PlanContext): Dispatch[] {
+  const { from, to, out, factor } = command;
+  // nothing lies between a tensor and itself
+  if (out === from && out === to) return [];
+  const target = out === from ? "from" : out === to ? "to" : "other";
+  const inputs = [from, to].filter((tensor) => tensor !== out);
+  return [{
+    kernel: context.kernel(`interpolate ${target}`, () => interpolateKernel(target)),
+    buffers: [out, ...inputs].map((tensor) => context.binding(tensor)),
+    scalars: [factor, out.size],
+    grid: elementGrid(out.size),
+  }];
+}
+
 /** One Adam step; the flavours differ in two factors, which the host computes in float64. */
 export function adamKernel(): Kernel {
   return buildKernel({
@@ -193,14 +238,21 @@ export function adamKernel(): Kernel {
   });
 }
 
-/** Dispatches of {@link Adam}. */
-export function planAdam(command: Adam, context: PlanContext): Dispatch[] {
-  const { params, grad, m, v, lr, beta1, beta2, epsilon, step, flavour } = command;
+/** The bias corrections of Adam's step of that number, and where they go in the flavour. */
+export function adamFactors(
+  { lr, beta1, beta2, step, flavour }: Pick<Adam, "lr" | "beta1" | "beta2" | "step" | "flavour">,
+): { stepSize: number; rootScale: number } {
   const bias1 = 1 - beta1 ** step;
   const rootBias2 = Math.sqrt(1 - beta2 ** step);
-  const [stepSize, rootScale] = flavour === "tensorflow"
-    ? [lr * rootBias2 / bias1, 1]
-    : [lr / bias1, 1 / rootBias2];
+  return flavour === "tensorflow"
+    ? { stepSize: lr * rootBias2 / bias1, rootScale: 1 }
+    : { stepSize: lr / bias1, rootScale: 1 / rootBias2 };
+}
+
+/** Dispatches of {@link Adam}. */
+export function planAdam(command: Adam, context: PlanContext): Dispatch[] {
+  const { params, grad, m, v, beta1, beta2, epsilon } = command;
+  const { stepSize, rootScale } = adamFactors(command);
   return [{
     kernel: context.kernel("adam", adamKernel),
     buffers: [params, grad, m, v].map((tensor) => context.binding(tensor)),

@@ -9,7 +9,7 @@ import { encoderBuffers, planEncoder, timeRanges, upperForward } from "./encoder
 import { unpackGruKernel } from "./encoder_packing.ts";
 import { gruBackwardKernel, gruForwardKernel, gruGradientKernel, gruWeights } from "./gru.ts";
 import { type Dispatch, elementGrid, type PlanContext, unitsPerInvocation } from "./kernel.ts";
-import { MAX_GRADIENT_BYTES, reduceDispatch } from "./policy_tile.ts";
+import { MAX_GRADIENT_BYTES, reduceDispatch } from "./chunks.ts";
 import { RunError } from "../../util/errors.ts";
 
 /** Dispatches of {@link EncoderBackward}. */

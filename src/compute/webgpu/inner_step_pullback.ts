@@ -8,6 +8,7 @@
  * recurrence and gives -innerLr H v + klScale dKL/dtheta at once.
  */
 import type { InnerStepPullback } from "../kernels.ts";
+import { chunksOf, reduceDispatch } from "./chunks.ts";
 import {
   buildKernel,
   type Dispatch,
@@ -17,13 +18,7 @@ import {
 } from "./kernel.ts";
 import { NO_FLOOR } from "./policy_forward.ts";
 import { packKernel, packPolicy, policySizes, unpackKernel } from "./policy_packing.ts";
-import {
-  chunksOf,
-  policyDispatch,
-  PolicyTile,
-  reduceDispatch,
-  sampleTensors,
-} from "./policy_tile.ts";
+import { policyDispatch, PolicyTile, sampleTensors } from "./policy_tile.ts";
 import { declareKl, forEachSample } from "./surrogate_gradient.ts";
 
 /** Kernel on packed rows and packed tangents; writes one gradient row per chunk. */

@@ -33,6 +33,8 @@ export interface Kernel {
   readonly wgsl: string;
   readonly bindings: readonly BindingDecl[];
   readonly scalars: readonly ScalarDecl[];
+  /** One bind group serves several launches that differ in the scalars. */
+  readonly dynamicScalars: boolean;
   /** Most loop iterations of an invocation, apart from those counted by unit. */
   readonly iterations: number;
   /** Further iterations per tile or time step, whose number a launch decides. */
@@ -44,13 +46,20 @@ export interface Dispatch {
   readonly kernel: Kernel;
   /** In the order of `kernel.bindings`. */
   readonly buffers: readonly GPUBufferBinding[];
-  /** In the order of `kernel.scalars`. */
-  readonly scalars: readonly number[];
+  /** In the order of `kernel.scalars`; where these are dynamic, one list for every launch. */
+  readonly scalars: readonly number[] | readonly (readonly number[])[];
   readonly grid: readonly [number, number, number];
   /** Byte offset of all dynamic bindings, one launch for each; absent: one launch. */
   readonly dynamicOffsets?: readonly number[];
   /** Tiles or time steps of one invocation, checked against the device's loop limit. */
   readonly units?: number;
+  /** As many launches, taken in turn with these: launch k of it follows launch k of this one. */
+  readonly next?: Dispatch;
+}
+
+/** Number of launches of a dispatch. */
+export function launchesOf({ kernel, scalars, dynamicOffsets }: Dispatch): number {
+  return kernel.dynamicScalars ? scalars.length : dynamicOffsets?.length ?? 1;
 }
 
 /** Limits that decide the shape of kernels and launches. */
@@ -112,6 +121,8 @@ export interface KernelText {
   readonly header: readonly string[];
   readonly bindings: readonly BindingDecl[];
   readonly scalars?: readonly ScalarDecl[];
+  /** Launches differ in the scalars; by default there is one list of them. */
+  readonly dynamicScalars?: boolean;
   /** Writes declarations and `main`; may return the iterations of one unit. */
   readonly body: (writer: WgslWriter) => number | void;
 }
@@ -145,6 +156,7 @@ export function buildKernel(text: KernelText): Kernel {
     wgsl: writer.toString(),
     bindings: text.bindings,
     scalars,
+    dynamicScalars: text.dynamicScalars ?? false,
     iterations: writer.iterations,
     iterationsPerUnit: perUnit ?? 0,
   };

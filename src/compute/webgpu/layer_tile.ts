@@ -7,7 +7,7 @@
  * Axis letters: s sample of the tile, i input and j output of a layer.
  */
 import type { Activation } from "../layout.ts";
-import type { KernelLimits } from "./kernel.ts";
+import type { BindingDecl, KernelLimits } from "./kernel.ts";
 import type { TileProfile } from "./profile.ts";
 import { GradientBuilder, type OuterProduct, type ProductSum, TileBuilder } from "./tile.ts";
 import { declareExp, declareTanh } from "./wgsl_math.ts";
@@ -59,6 +59,8 @@ export interface LayerTileOptions {
   readonly backward: boolean;
   /** Numbers that are summed over the threads at the end, by way of the tile. */
   readonly sums: number;
+  /** Rows behind those of the layers, for the kernel's own use. */
+  readonly extraRows?: number;
 }
 
 /** Generator of the parts that networks have in common. */
@@ -66,6 +68,8 @@ export abstract class LayerTile {
   readonly profile: TileProfile;
   readonly tileSize: number;
   readonly rows: readonly LayerRows[];
+  /** First of the extra rows. */
+  readonly extraRow: number;
   readonly hasTangent: boolean;
   /** Whether a packed row is a uniform buffer. */
   readonly uniform: boolean;
@@ -80,8 +84,10 @@ export abstract class LayerTile {
     this.hasTangent = options.tangent;
     this.uniform = profile.weightSource === "uniform" &&
       options.packedSize * 4 <= limits.uniformBytes;
-    const { rows, count } = placeRows(options);
-    this.rows = rows;
+    const placed = placeRows(options);
+    this.rows = placed.rows;
+    this.extraRow = placed.count;
+    const count = placed.count + (options.extraRows ?? 0);
     const vectors = (tileSize: number) => {
       const sums = Math.ceil(options.sums * this.sumThreads(tileSize) / 4);
       return Math.max(count * tileSize / 4, sums);
@@ -100,7 +106,22 @@ export abstract class LayerTile {
   }
 
   /** WGSL of the vec4 with index `*` of the weights or tangents, `first` floats in. */
-  protected abstract weights(name: "weights" | "tangents", first: number): string;
+  protected weights(name: "weights" | "tangents", first: number): string {
+    return `${name}[${first / 4}u + *]`;
+  }
+
+  /** Binding of the packed row of a single network. */
+  weightBinding(): BindingDecl {
+    const length = this.options.packedSize / 4;
+    return this.uniform
+      ? { name: "weights", access: "uniform", element: "vec4f", length }
+      : { name: "weights", access: "read", element: "vec4f" };
+  }
+
+  /** Buffer of {@link weightBinding}. */
+  weightBuffer({ buffer }: GPUBufferBinding): GPUBufferBinding {
+    return { buffer, offset: 0, size: this.options.packedSize * 4 };
+  }
 
   /** Threads that hold a part of the numbers that are summed at the end. */
   protected abstract sumThreads(tileSize: number): number;
@@ -140,14 +161,8 @@ export abstract class LayerTile {
     });
   }
 
-  /**
-   * All layers, from the rows at 0 on. Ends with a barrier.
-   * @param storeOutput what becomes of four samples' result; by default it goes to its rows
-   */
-  forward(
-    tile: TileBuilder,
-    storeOutput?: (output: string, group: string, value: string) => void,
-  ): void {
+  /** All layers, from the rows at 0 on. Ends with a barrier. */
+  forward(tile: TileBuilder): void {
     const { writer: w } = tile;
     const { layers } = this.options;
     layers.forEach((layer, at) => {
@@ -185,8 +200,7 @@ export abstract class LayerTile {
             if (this.hasTangent) w.line(`${place(rows.tangent)} = slope(y) * (${tangentSum});`);
             return;
           }
-          if (storeOutput === undefined) w.line(`${place(rows.value)} = ${u};`);
-          else storeOutput(output, group, u);
+          w.line(`${place(rows.value)} = ${u};`);
           if (this.hasTangent) w.line(`${place(rows.tangent)} = ${tangentSum};`);
         },
       });

@@ -87,7 +87,7 @@ export class PipelineCache {
       entries.push({
         binding,
         visibility: GPUShaderStage.COMPUTE,
-        buffer: { type: "uniform" },
+        buffer: { type: "uniform", hasDynamicOffset: kernel.dynamicScalars },
       });
     }
     try {

@@ -1,8 +1,18 @@
 /** From a command to its launches. */
-import { RunError } from "../../util/errors.ts";
 import { checkCommand } from "../checks.ts";
 import type { Command } from "../kernels.ts";
-import { planAdam, planBroadcastRow, planClear, planSgdStep, planSumRows } from "./elementwise.ts";
+import { planDynamicsGradient } from "./dynamics_gradient.ts";
+import { planDynamicsRollout } from "./dynamics_rollout.ts";
+import { planDynamicsErrors, planDynamicsForward } from "./dynamics_rows.ts";
+import { planDynamicsTrain } from "./dynamics_train.ts";
+import {
+  planAdam,
+  planBroadcastRow,
+  planClear,
+  planInterpolate,
+  planSgdStep,
+  planSumRows,
+} from "./elementwise.ts";
 import { planEncoderBackward } from "./encoder_backward.ts";
 import { planEncoderForward } from "./encoder_forward.ts";
 import { planInnerStepPullback } from "./inner_step_pullback.ts";
@@ -37,7 +47,17 @@ export function plan(command: Command, context: PlanContext): Dispatch[] {
       return planClear(command, context);
     case "adam":
       return planAdam(command, context);
-    default:
-      throw new RunError("kernel-arguments", `Cannot run ${command.kernel}: not on this device`);
+    case "interpolate":
+      return planInterpolate(command, context);
+    case "dynamics_forward":
+      return planDynamicsForward(command, context);
+    case "dynamics_gradient":
+      return planDynamicsGradient(command, context);
+    case "dynamics_errors":
+      return planDynamicsErrors(command, context);
+    case "dynamics_train":
+      return planDynamicsTrain(command, context);
+    case "dynamics_rollout":
+      return planDynamicsRollout(command, context);
   }
 }

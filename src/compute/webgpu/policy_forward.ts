@@ -3,6 +3,7 @@
  * parameters.
  */
 import type { PolicyForward } from "../kernels.ts";
+import { chunksOf } from "./chunks.ts";
 import {
   buildKernel,
   type Dispatch,
@@ -11,7 +12,7 @@ import {
   type PlanContext,
 } from "./kernel.ts";
 import { packKernel, packPolicy, policySizes } from "./policy_packing.ts";
-import { chunksOf, policyDispatch, PolicyTile } from "./policy_tile.ts";
+import { policyDispatch, PolicyTile } from "./policy_tile.ts";
 
 /** Lowest float32 that a uniform can carry: no floor under the log std. */
 export const NO_FLOOR = -3.4e38;

@@ -11,18 +11,7 @@
  */
 import type { SampleTensors } from "../kernels.ts";
 import type { Tensor } from "../device.ts";
-import {
-  type BindingDecl,
-  buildKernel,
-  type Dispatch,
-  elementGrid,
-  elementMain,
-  type Kernel,
-  type KernelLimits,
-  type PlanContext,
-  type ScalarDecl,
-  unitsPerInvocation,
-} from "./kernel.ts";
+import type { BindingDecl, Dispatch, Kernel, KernelLimits, ScalarDecl } from "./kernel.ts";
 import { LayerTile } from "./layer_tile.ts";
 import { type PackedPolicy, policySizes } from "./policy_packing.ts";
 import type { TileProfile } from "./profile.ts";
@@ -242,62 +231,6 @@ export function sampleTensors(samples: SampleTensors): Tensor[] {
   return [obs, actions, advantages, oldMean, oldLogStd, offsets];
 }
 
-/** rows[m,:] = sum of the chunks' gradient rows, in their order. */
-export function reduceRowsKernel(): Kernel {
-  return buildKernel({
-    name: "reduce_rows",
-    sizes: "sizes at run time",
-    header: [
-      "out[m,p] = parts[m,0,p] + parts[m,1,p] + ..., in that order; overwrites out",
-      "m row, p column; a unit is one part",
-    ],
-    bindings: [
-      { name: "parts", access: "read", element: "f32" },
-      { name: "out", access: "read_write", element: "f32" },
-    ],
-    scalars: ["width", "parts", "count"].map((name) => ({
-      name: name === "parts" ? "numParts" : name,
-      type: "u32",
-    })),
-    body: (w) => {
-      elementMain(w, "args.count", () => {
-        w.line(
-          "var place = (index / args.width) * args.numParts * args.width + index % args.width;",
-          "var sum = 0.0;",
-        );
-        w.block("for (var part = 0u; part < args.numParts; part++)", () => {
-          w.line("sum += parts[place];", "place += args.width;");
-        });
-        w.line("out[index] = sum;");
-      });
-      return 1;
-    },
-  });
-}
-
-/** Memory that the chunks' gradient rows may take before chunks are made larger. */
-export const MAX_GRADIENT_BYTES = 2 ** 25;
-
-/**
- * Into how many chunks of how many tiles each task is cut.
- * @param gradFloats floats of a chunk's gradient row
- */
-export function chunksOf(
-  kernel: Kernel,
-  tileSize: number,
-  tasks: number,
-  maxSamples: number,
-  { profile, limits }: PlanContext,
-  gradFloats = 0,
-): { chunks: number; tilesPerChunk: number } {
-  const tiles = Math.max(1, Math.ceil(maxSamples / tileSize));
-  const busy = Math.ceil(profile.targetWorkgroups / Math.max(1, tasks));
-  const affordable = Math.floor(MAX_GRADIENT_BYTES / Math.max(1, tasks * gradFloats * 4));
-  const wanted = Math.max(1, Math.min(busy, affordable));
-  const tilesPerChunk = Math.min(Math.ceil(tiles / wanted), unitsPerInvocation(kernel, limits));
-  return { chunks: Math.ceil(tiles / tilesPerChunk), tilesPerChunk };
-}
-
 /**
  * Launches of a policy kernel over all chunks of all tasks.
  * @param packedRows buffer of the packed rows, with a tangent twice as many
@@ -328,25 +261,4 @@ export function policyDispatch(
     dynamicOffsets: tile.uniform ? range(tasks).map((m) => m * rowBytes) : undefined,
     units: tilesPerChunk,
   };
-}
-
-/** Adds up gradient rows [M, chunks, size]; the sums and, with several chunks, the launch. */
-export function reduceDispatch(
-  parts: GPUBufferBinding,
-  tasks: number,
-  chunks: number,
-  width: number,
-  slot: string,
-  context: PlanContext,
-): { rows: GPUBufferBinding; dispatches: Dispatch[] } {
-  if (chunks === 1) return { rows: parts, dispatches: [] };
-  const rows = context.scratch(slot, tasks * width);
-  const dispatch: Dispatch = {
-    kernel: context.kernel("reduce_rows", reduceRowsKernel),
-    buffers: [parts, rows],
-    scalars: [width, chunks, tasks * width],
-    grid: elementGrid(tasks * width),
-    units: chunks,
-  };
-  return { rows, dispatches: [dispatch] };
 }

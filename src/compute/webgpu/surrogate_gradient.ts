@@ -4,6 +4,7 @@
  * Proximal Meta-Policy Search, 2019, eq. 13.
  */
 import type { SurrogateGradient } from "../kernels.ts";
+import { chunksOf, reduceDispatch } from "./chunks.ts";
 import {
   buildKernel,
   type Dispatch,
@@ -13,13 +14,7 @@ import {
 } from "./kernel.ts";
 import { NO_FLOOR } from "./policy_forward.ts";
 import { packKernel, packPolicy, policySizes, unpackKernel } from "./policy_packing.ts";
-import {
-  chunksOf,
-  policyDispatch,
-  PolicyTile,
-  reduceDispatch,
-  sampleTensors,
-} from "./policy_tile.ts";
+import { policyDispatch, PolicyTile, sampleTensors } from "./policy_tile.ts";
 import type { TileBuilder } from "./tile.ts";
 import type { WgslWriter } from "./wgsl_writer.ts";
 

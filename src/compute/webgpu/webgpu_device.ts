@@ -8,7 +8,13 @@ import type { Device, ElementType, HostArray, Tensor } from "../device.ts";
 import type { Command } from "../kernels.ts";
 import { messageOf, RunError } from "../../util/errors.ts";
 import { describeAdapter, openDevice } from "./adapter.ts";
-import type { Dispatch, Kernel, KernelLimits, PlanContext } from "./kernel.ts";
+import {
+  type Dispatch,
+  type Kernel,
+  type KernelLimits,
+  launchesOf,
+  type PlanContext,
+} from "./kernel.ts";
 import { loopLimit, loopProbeKernel, PROBE_ITERATIONS } from "./loop_probe.ts";
 import { PipelineCache } from "./pipeline.ts";
 import { plan } from "./plan.ts";
@@ -37,6 +43,8 @@ interface Step {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly dispatch: Dispatch;
+  /** Launches that are taken in turn with these. */
+  readonly next: Step | null;
 }
 
 /** What is kept per command object. */
@@ -48,6 +56,12 @@ interface Prepared {
 const BUFFER_USAGE = 0x4 | 0x8 | 0x80; // COPY_SRC | COPY_DST | STORAGE
 const SCRATCH_USAGE = BUFFER_USAGE | 0x40; // and UNIFORM
 const UNIFORM_USAGE = 0x40 | 0x8; // UNIFORM | COPY_DST
+
+/** Bytes from one launch's scalars to the next one's: dynamic offsets are multiples of 256. */
+const SCALARS_STRIDE = 256;
+
+/** Most launches of one command buffer: drivers give up on one that takes seconds. */
+const MAX_LAUNCHES = 1024;
 
 /** Bytes of a buffer for so many elements: whole vec4s, at least one. */
 const bytesFor = (elements: number) => Math.max(16, Math.ceil(elements / 4) * 16);
@@ -339,22 +353,25 @@ export class WebGpuDevice implements Device {
       },
     };
     const steps: Step[] = [];
-    for (const dispatch of plan(command, context)) {
-      const { kernel } = dispatch;
-      const needed = kernel.iterations + kernel.iterationsPerUnit * (dispatch.units ?? 0);
-      if (needed > this.limits.loopIterations) {
-        throw new RunError(
-          "loop-limit",
-          `Cannot run ${kernel.name} (${kernel.sizes}): ${needed} loop iterations, this driver ` +
-            `ends loops after ${this.limits.loopIterations}; take --device cpu`,
-        );
-      }
-      const { pipeline, layout } = await this.#pipelines.get(kernel);
-      steps.push({ kernel, pipeline, bindGroup: this.#bindGroup(dispatch, layout), dispatch });
-    }
+    for (const dispatch of plan(command, context)) steps.push(await this.#step(dispatch));
     const prepared = { steps, tensors: tensorsOf(command) };
     this.#prepared.set(command, prepared);
     return prepared;
+  }
+
+  async #step(dispatch: Dispatch): Promise<Step> {
+    const { kernel } = dispatch;
+    const needed = kernel.iterations + kernel.iterationsPerUnit * (dispatch.units ?? 0);
+    if (needed > this.limits.loopIterations) {
+      throw new RunError(
+        "loop-limit",
+        `Cannot run ${kernel.name} (${kernel.sizes}): ${needed} loop iterations, this driver ` +
+          `ends loops after ${this.limits.loopIterations}; take --device cpu`,
+      );
+    }
+    const { pipeline, layout } = await this.#pipelines.get(kernel);
+    const next = dispatch.next === undefined ? null : await this.#step(dispatch.next);
+    return { kernel, pipeline, bindGroup: this.#bindGroup(dispatch, layout), dispatch, next };
   }
 
   #bindGroup({ kernel, buffers, scalars }: Dispatch, layout: GPUBindGroupLayout): GPUBindGroup {
@@ -363,11 +380,18 @@ export class WebGpuDevice implements Device {
       resource,
     }));
     if (kernel.scalars.length > 0) {
-      const bytes = new ArrayBuffer(bytesFor(kernel.scalars.length));
+      const lists = kernel.dynamicScalars
+        ? scalars as readonly (readonly number[])[]
+        : [scalars as readonly number[]];
+      const size = bytesFor(kernel.scalars.length);
+      const bytes = new ArrayBuffer((lists.length - 1) * SCALARS_STRIDE + size);
       const view = new DataView(bytes);
-      kernel.scalars.forEach(({ type }, at) => {
-        if (type === "u32") view.setUint32(at * 4, scalars[at], true);
-        else view.setFloat32(at * 4, scalars[at], true);
+      lists.forEach((list, launch) => {
+        kernel.scalars.forEach(({ type }, at) => {
+          const place = launch * SCALARS_STRIDE + at * 4;
+          if (type === "u32") view.setUint32(place, list[at], true);
+          else view.setFloat32(place, list[at], true);
+        });
       });
       const buffer = this.#device.createBuffer({
         label: `${kernel.name} args`,
@@ -375,7 +399,7 @@ export class WebGpuDevice implements Device {
         usage: UNIFORM_USAGE,
       });
       this.#device.queue.writeBuffer(buffer, 0, new Uint8Array(bytes));
-      entries.push({ binding: buffers.length, resource: { buffer } });
+      entries.push({ binding: buffers.length, resource: { buffer, size } });
     }
     return this.#device.createBindGroup({ label: kernel.name, layout, entries });
   }
@@ -401,26 +425,40 @@ export class WebGpuDevice implements Device {
   }
 
   #encode(prepared: readonly Prepared[]): void {
-    const encoder = this.#device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
+    let encoder = this.#device.createCommandEncoder();
+    let pass = encoder.beginComputePass();
+    let launches = 0;
+    const finish = () => {
+      pass.end();
+      this.#device.queue.submit([encoder.finish()]);
+    };
+    const launch = ({ kernel, pipeline, bindGroup, dispatch }: Step, number: number) => {
+      if (launches === MAX_LAUNCHES) {
+        finish();
+        encoder = this.#device.createCommandEncoder();
+        pass = encoder.beginComputePass();
+        launches = 0;
+      }
+      launches++;
+      const { dynamicOffsets, grid: [x, y, z] } = dispatch;
+      const offsets: number[] = [];
+      for (const { dynamic } of kernel.bindings) {
+        if (dynamic === true) offsets.push(dynamicOffsets![number]);
+      }
+      if (kernel.dynamicScalars) offsets.push(number * SCALARS_STRIDE);
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, bindGroup, offsets);
+      pass.dispatchWorkgroups(x, y, z);
+    };
     for (const { steps } of prepared) {
-      for (const { kernel, pipeline, bindGroup, dispatch } of steps) {
-        pass.setPipeline(pipeline);
-        const [x, y, z] = dispatch.grid;
-        if (dispatch.dynamicOffsets === undefined) {
-          pass.setBindGroup(0, bindGroup);
-          pass.dispatchWorkgroups(x, y, z);
-          continue;
-        }
-        const dynamic = kernel.bindings.filter((binding) => binding.dynamic === true).length;
-        for (const offset of dispatch.dynamicOffsets) {
-          pass.setBindGroup(0, bindGroup, new Array<number>(dynamic).fill(offset));
-          pass.dispatchWorkgroups(x, y, z);
+      for (const step of steps) {
+        const count = launchesOf(step.dispatch);
+        for (let number = 0; number < count; number++) {
+          for (let at: Step | null = step; at !== null; at = at.next) launch(at, number);
         }
       }
     }
-    pass.end();
-    this.#device.queue.submit([encoder.finish()]);
+    finish();
   }
 }
 
