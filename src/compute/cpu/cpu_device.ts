@@ -2,7 +2,7 @@
  * The cpu device: SIMD WASM kernels over one shared memory, on a pool of worker threads. The
  * calling thread stays responsive: it only plans, wakes the workers and awaits them. Lists of
  * commands that are too small to be worth waking anyone run at once on the calling thread, as do
- * all lists where one thread was asked for. Results do not depend on the number of threads.
+ * all lists where one thread was asked for; long lists without parallel work take one worker. Results do not depend on the number of threads.
  */
 import { messageOf, RunError } from "../../util/errors.ts";
 import type { Device, ElementType, HostArray, Tensor } from "../device.ts";

@@ -307,7 +307,7 @@ function planDynamicsRows(
   if (command.kernel === "dynamics_gradient") {
     chunk = Math.max(ROWS, Math.ceil(rows / MAX_GRADIENT_ITEMS / LANES) * LANES);
   }
-  const chunks = Math.ceil(rows / chunk);
+  const chunks = Math.max(1, Math.ceil(rows / chunk));
   const writer = new ArgsWriter(context);
   modelPrefix(writer, command, 0);
   writer.int(rows, chunk, chunks).tensor(inputs);
@@ -358,12 +358,12 @@ function planDynamicsTrain(
 ): Plan {
   const { inputs, targets, order, batchSize, optimizer, losses } = command;
   const adam = optimizer.kind === "adam" ? optimizer : null;
-  const beta1 = adam?.beta1 ?? 0, beta2 = adam?.beta2 ?? 0, before = (adam?.firstStep ?? 1) - 1;
   const writer = new ArgsWriter(context);
   modelPrefix(writer, command, command.situation);
   const args = writer
-    .double(beta1, beta2, beta1 ** before, beta2 ** before, optimizer.lr)
-    .float(adam?.epsilon ?? 0).int(adam === null ? 0 : 1, adam?.flavour === "pytorch" ? 1 : 0)
+    .double(adam?.beta1 ?? 0, adam?.beta2 ?? 0, optimizer.lr)
+    .float(adam?.epsilon ?? 0)
+    .int(adam === null ? 0 : 1, adam?.firstStep ?? 1, adam?.flavour === "pytorch" ? 1 : 0)
     .int(losses.size, batchSize)
     .tensor(inputs, targets, order, losses, adam?.m ?? null, adam?.v ?? null)
     .finish();

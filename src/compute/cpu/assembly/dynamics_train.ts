@@ -28,11 +28,10 @@ import { madd, nmadd, zero } from "./simd";
 export class TrainArgs extends ModelArgs {
   beta1: f64; // Adam
   beta2: f64;
-  power1: f64; // beta1 and beta2 to the number of steps before the first update
-  power2: f64;
   lr: f64;
   epsilon: f32;
   adam: i32; // 0: SGD
+  firstStep: i32; // number of the first update, from 1
   pytorch: i32; // epsilon inside of the bias correction
   updates: i32; // U
   batchSize: i32; // B
@@ -108,7 +107,12 @@ export function dynamics_train(
     pack(args, scratch, args.m, grads + bytes);
     pack(args, scratch, args.v, grads + 2 * bytes);
   }
-  let power1 = args.power1, power2 = args.power2;
+  // a product, so that several commands make the same numbers as one
+  let power1: f64 = 1, power2: f64 = 1;
+  for (let step: i32 = 1; step < args.firstStep; step++) {
+    power1 *= args.beta1;
+    power2 *= args.beta2;
+  }
   let rows = args.order;
   for (let u: i32 = 0; u < args.updates; u++) {
     foldEmbedding(args, scratch, args.situation);
