@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { armPicture, intervalChart, lineChart, panels } from "../../src/plot/mod.ts";
 import { UserError } from "../../src/util/errors.ts";
-import { all, parseSvg, textsOf, ticksOf } from "./parse.ts";
+import { all, parseSvg, textsOf, ticksOf, translationOf } from "./parse.ts";
 import { ablationRows, armPanels, rewardSpec, sineSpec } from "./samples.ts";
 
 const isCode = (code: string) => (error: unknown) =>
@@ -71,6 +71,12 @@ Deno.test("intervalChart() draws a dot and an interval for each mean, in rows by
   const texts = textsOf(root);
   const wanted = ["embeddings", "episodes", "published damage", "random damage", "published"];
   for (const text of wanted) assert.ok(texts.includes(text), text);
+  // the two groups of a row are below each other, a dot of 9 px apart at least
+  const [first, second] = all(root, '[aria-label="dot"]')
+    .map((group) =>
+      translationOf(group)[1] + Number(group.querySelector("circle")!.getAttribute("cy"))
+    );
+  assert.ok(second - first >= 9, `${second - first}`);
   // x of the first group's dots grows with the mean, at the axis' rate
   const ticks = ticksOf(root, "x");
   const rate = (ticks[1].at - ticks[0].at) / (ticks[1].value - ticks[0].value);
