@@ -81,7 +81,7 @@ export class SamplerPool {
   readonly #createWorker: (name: string) => Worker;
   /** Of the last jobs, in ms. */
   readonly #durations: number[] = [];
-  #watch: number | undefined;
+  #watch: ReturnType<typeof setInterval> | undefined;
   #looked = 0;
   #round: Round | null = null;
   #fatal: Error | null = null;

@@ -2,6 +2,10 @@
 import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import type { CliContext } from "../context.ts";
 
+function collectSet(value: string, previous: readonly string[] | undefined): readonly string[] {
+  return [...(previous ?? []), value];
+}
+
 function deviceOption() {
   return new Option("--device <name>", "where the kernels run (default: auto)")
     .choices(["auto", "webgpu", "cpu"] as const);
@@ -24,11 +28,63 @@ function sineCommand(context: CliContext): CommandUnknownOpts {
     });
 }
 
+/** Adds the options that all commands with settings have. */
+function settingOptions<Args extends unknown[], Options extends Record<string, unknown>>(
+  command: Command<Args, Options>,
+) {
+  return command
+    .addOption(deviceOption())
+    .option("--config <file>", "settings, a JSON file with the published key names")
+    .option("--set <key=value>", "one setting; repeatable", collectSet)
+    .option("--json", "print JSON objects, for scripts")
+    .option("--debug", "print a stack trace with an error");
+}
+
+function collectCommand(context: CliContext): CommandUnknownOpts {
+  return settingOptions(
+    new Command("collect")
+      .description("collect data of every training situation: random episodes, then planned ones")
+      .option("--env <name>", "environment: famle_reacher or famle_ant (default: famle_reacher)")
+      .option("--iterations <n>", "episodes of every situation, random ones included")
+      .option("--episode-length <n>", "control steps of an episode")
+      .option("--random-episodes <n>", "how many of a situation's episodes act at random")
+      .option("--data-dir <dir>", "add to these data; no episode acts at random then")
+      .option("--dump-trajects <n>", "write the data every so many episodes (default: 100)")
+      .option("--exp-details <text>", "a note for the run's log")
+      .option("--seed <n>", "seed of everything random (default: 1)")
+      .option("--out <dir>", "folder to create (default: runs/famle-collect-<env>-<seed>-<time>)")
+      .option("--resume <run>", "continue a collection exactly where its last dump is"),
+  )
+    .addHelpText("after", "\nExample:\n  $ metarl famle collect --env famle_reacher --out data")
+    .action(async (options) => {
+      const { collect } = await import("./collect.ts");
+      context.exitCode = await collect(options, context.output);
+    });
+}
+
+function trainCommand(context: CliContext): CommandUnknownOpts {
+  return settingOptions(
+    new Command("train")
+      .description("meta-train a dynamics model and its embeddings on collected data")
+      .argument("[data]", "folder of famle collect, or of the published code")
+      .option("--iterations <n>", "meta-iterations")
+      .option("--embeddings <n>", "number of embeddings; 1: one shared start (MAML)")
+      .option("--seed <n>", "seed of everything random (default: 1)")
+      .option("--out <dir>", "run folder to create (default: runs/famle-train-<env>-<seed>-<time>)")
+      .option("--resume <run>", "continue a training exactly where its last checkpoint is"),
+  )
+    .addHelpText("after", "\nExample:\n  $ metarl famle train data --out runs/arm")
+    .action(async (data, options) => {
+      const { trainModel } = await import("./train.ts");
+      context.exitCode = await trainModel(data, options, context.output);
+    });
+}
+
 /** The command with its subcommands. */
 export function famleCommand(context: CliContext): CommandUnknownOpts {
   const famle = new Command("famle")
     .description("dynamics models that adapt to damage: sine, collect, train, adapt")
     .addHelpText("after", "\nExample:\n  $ metarl famle adapt");
-  for (const make of [sineCommand]) famle.addCommand(make(context));
+  for (const make of [sineCommand, collectCommand, trainCommand]) famle.addCommand(make(context));
   return famle;
 }

@@ -1,0 +1,21 @@
+/** The environment that a FAMLE command works on. */
+import { asFamleFactory, type FamleEnvFactory } from "../../envs/famle/famle_env.ts";
+import { loadEnv, resolveEnvName } from "../../envs/registry.ts";
+import { UserError } from "../../util/errors.ts";
+
+/** Environments of FAMLE, for help and messages. */
+export const FAMLE_ENVS = ["famle_reacher", "famle_ant"] as const;
+
+/**
+ * The environment of this name.
+ *
+ * @throws UserError for an unknown name, or an environment whose robot can't be damaged
+ */
+export async function loadFamleEnv(name: string): Promise<FamleEnvFactory> {
+  const factory = asFamleFactory(await loadEnv(resolveEnvName(name)));
+  if (factory !== null) return factory;
+  throw new UserError(
+    "env-not-famle",
+    `${name} has no situations to learn from; take one of ${FAMLE_ENVS.join(", ")}`,
+  );
+}

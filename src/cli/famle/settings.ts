@@ -1,0 +1,56 @@
+/** Settings of FAMLE from what the user typed. */
+import {
+  FAMLE_KEYS,
+  type FamleConfig,
+  type FamleKey,
+  resolveFamleConfig,
+} from "../../config/famle.ts";
+import { type ConfigLayer, fileLayer, setLayer } from "../../config/layers.ts";
+import { fileErrorReason } from "../../run/files.ts";
+import { UserError } from "../../util/errors.ts";
+
+/** Options that give settings. */
+export interface SettingOptions {
+  readonly config?: string;
+  readonly set?: readonly string[];
+}
+
+function readConfig(path: string): ConfigLayer {
+  try {
+    return fileLayer(Deno.readTextFileSync(path), path);
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(
+      "config-unreadable",
+      `can't read the configuration ${path}: ${fileErrorReason(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Settings: defaults of the environment < `base` < --config < --set < options of their own.
+ *
+ * @param base settings that a model was trained with, under published names
+ * @param own option, key and value of options that stand for one key; undefined: not given
+ * @throws UserError for a value that is refused
+ */
+export function settingsOf(
+  env: string,
+  options: SettingOptions,
+  own: readonly (readonly [string, FamleKey, string | undefined])[],
+  base: ConfigLayer | null = null,
+): FamleConfig {
+  const layers: ConfigLayer[] = base === null ? [] : [base];
+  if (options.config !== undefined) layers.push(readConfig(options.config));
+  layers.push(...(options.set ?? []).map(setLayer));
+  for (const [option, key, value] of own) {
+    if (value === undefined) continue;
+    const isNumber = value.trim() !== "" && !Number.isNaN(Number(value));
+    layers.push({
+      source: option,
+      values: { [FAMLE_KEYS[key].published]: isNumber ? Number(value) : value },
+    });
+  }
+  return resolveFamleConfig(env, layers);
+}

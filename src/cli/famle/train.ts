@@ -1,0 +1,188 @@
+/** `metarl famle train`: meta-train a dynamics model on collected data. */
+import { type FamleConfig, publishedFamleConfig, resolveFamleConfig } from "../../config/famle.ts";
+import { encodeCheckpoint } from "../../run/checkpoint.ts";
+import { writeFileAtomic } from "../../run/files.ts";
+import { stampedName } from "../../run/result_dir.ts";
+import { RunDir } from "../../run/run_dir.ts";
+import { readData, type StoredData } from "../../trainer/famle_data.ts";
+import { dynamicsSpecOf, FAMLE, modelToCheckpoint } from "../../trainer/famle_model.ts";
+import {
+  type BlockReport,
+  type FamleTrainResult,
+  trainFamle,
+} from "../../trainer/famle_trainer.ts";
+import { UserError } from "../../util/errors.ts";
+import { ExitCode } from "../failure.ts";
+import { Interrupt } from "../interrupt.ts";
+import type { Output } from "../output.ts";
+import { formatDuration } from "../progress.ts";
+import { VERSION } from "../version.ts";
+import { loadFamleEnv } from "./environment.ts";
+import { type CommonOptions, openDevice, seedOption } from "./options.ts";
+import { type SettingOptions, settingsOf } from "./settings.ts";
+
+/** What the user typed. */
+export interface TrainFamleOptions extends CommonOptions, SettingOptions {
+  readonly iterations?: string;
+  readonly embeddings?: string;
+  readonly resume?: string;
+}
+
+/** Name of the trained model in the run's folder. */
+export const MODEL_FILE = "model.safetensors";
+
+/** Shows blocks as they come. */
+export class BlockView {
+  readonly #config: FamleConfig;
+  readonly #output: Output;
+  readonly #json: boolean;
+
+  constructor(config: FamleConfig, output: Output, json: boolean) {
+    this.#config = config;
+    this.#output = output;
+    this.#json = json;
+  }
+
+  readonly block = (report: BlockReport): void => {
+    if (this.#json) {
+      this.#output.line(JSON.stringify({ type: "block", ...report }));
+      return;
+    }
+    const { metaIterations: done, meanLoss, seconds } = report;
+    const total = this.#config.metaIterations;
+    // a block's time stands for what is left; blocks are alike
+    const left = formatDuration((total - done) * seconds / 100);
+    const text = `meta-iteration ${done} of ${total}: loss ${meanLoss.toPrecision(4)}, ETA ${left}`;
+    if (this.#output.isTerminal) this.#output.status(text);
+    else if (done % 500 === 0 || done === total) this.#output.line(text);
+  };
+}
+
+/** Runs the command; gives the exit code. */
+export async function trainModel(
+  folder: string | undefined,
+  options: TrainFamleOptions,
+  output: Output,
+): Promise<number> {
+  if (options.resume !== undefined) return await resume(folder, options, output);
+  if (folder === undefined) {
+    throw new UserError("usage", "give the folder of the data, or --resume RUN");
+  }
+  const seed = seedOption(options.seed);
+  const data = await readData(folder, loadFamleEnv);
+  const config = settingsOf(data.env.name, options, [
+    ["--iterations", "metaIterations", options.iterations],
+    ["--embeddings", "embeddings", options.embeddings],
+  ]);
+  const started = new Date();
+  const run = await RunDir.create(
+    options.out ?? `runs/${stampedName(`famle-train-${data.env.name}-${seed}`, started)}`,
+    {
+      started: started.toISOString(),
+      metarlVersion: VERSION,
+      algorithm: FAMLE,
+      seed,
+      environment: data.env,
+      device: null,
+      config: { ...publishedFamleConfig(config), data: await Deno.realPath(folder) },
+    },
+    false,
+  );
+  using _run = run;
+  return await train(run, data, config, options, output);
+}
+
+async function resume(
+  folder: string | undefined,
+  options: TrainFamleOptions,
+  output: Output,
+): Promise<number> {
+  const { iterations, embeddings, seed, out, config: file, set } = options;
+  const fixed = { iterations, embeddings, seed, out, config: file, set };
+  for (const [option, value] of Object.entries(fixed)) {
+    if (value !== undefined) {
+      throw new UserError("usage", `--${option} can't be combined with --resume`);
+    }
+  }
+  using run = await RunDir.open(options.resume!);
+  const { algorithm, config: { data: stored, ...values } } = run.params;
+  if (algorithm !== FAMLE) {
+    throw new UserError(
+      "resume-mismatch",
+      `${run.path} is a run of ${algorithm}; continue it with: metarl ${algorithm} --resume`,
+    );
+  }
+  const data = await readData(folder ?? String(stored), loadFamleEnv);
+  const config = resolveFamleConfig(data.env.name, [
+    { source: `${run.path}/params.json`, values },
+  ]);
+  return await train(run, data, config, options, output);
+}
+
+async function train(
+  run: RunDir,
+  data: StoredData,
+  config: FamleConfig,
+  options: TrainFamleOptions,
+  output: Output,
+): Promise<number> {
+  const say = (line: string) => {
+    output.error(line);
+    run.note(line);
+  };
+  const { seed } = run.params;
+  const latest = await run.latestCheckpoint();
+  const spec = dynamicsSpecOf(config, data.inputDim, data.outputDim, data.situations.length);
+  const rows = data.situations.reduce((sum, { targets }) => sum + targets.length, 0) /
+    data.outputDim;
+  const first = `metarl ${VERSION}: famle train on ${data.env.name}, seed ${seed}, ${rows} ` +
+    `transitions of ${data.situations.length} situations, ${spec.situations} embeddings, ` +
+    `${config.metaIterations} meta-iterations, run folder ${run.path}`;
+  run.note(`${new Date().toISOString()} ${first}`);
+  if (!options.json) output.line(first);
+  for (const notice of latest?.notices ?? []) say(notice);
+  if (latest !== null) say(`resuming ${run.path} at meta-iteration ${latest.checkpoint.iteration}`);
+  using interrupt = new Interrupt(() =>
+    say("finishing this block, then writing a checkpoint; Ctrl-C again ends at once")
+  );
+  const device = await openDevice(options, "training", spec, output);
+  run.recordDevice(device.description);
+  const view = new BlockView(config, output, options.json === true);
+  let result: FamleTrainResult;
+  try {
+    result = await trainFamle(device, {
+      data,
+      config,
+      seed,
+      writer: run,
+      resume: latest?.checkpoint ?? null,
+      stop: interrupt.signal,
+      onBlock: view.block,
+    });
+  } finally {
+    output.status(null);
+    await device.close();
+  }
+  const { finished, seconds, model } = result;
+  const path = `${run.path}/${MODEL_FILE}`;
+  if (finished) {
+    const bytes = await encodeCheckpoint(modelToCheckpoint(model, config));
+    writeFileAtomic(run.path, MODEL_FILE, bytes);
+  }
+  if (options.json) {
+    const summary = {
+      type: "summary",
+      finished,
+      meta_iterations: model.metaIterations,
+      seconds,
+      model: finished ? path : null,
+      run: run.path,
+    };
+    output.line(JSON.stringify(summary));
+  } else if (finished) {
+    output.line(`model after ${formatDuration(seconds)}: ${path}`);
+  }
+  if (finished) return ExitCode.OK;
+  say(`continue with: metarl famle train --resume ${run.path}`);
+  return ExitCode.INTERRUPTED;
+}
