@@ -161,6 +161,8 @@ export interface EnvFactory {
   ): TaskBatch;
   /** A new simulator. The first call may load one; later calls are cheap. */
   createInstance(): Promise<Env>;
+  /** Whether instances run on MuJoCo, which is then compiled once for all threads. */
+  readonly usesMujoco?: boolean;
 }
 
 /** An environment as the registry knows it. */

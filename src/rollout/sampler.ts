@@ -25,6 +25,14 @@ export interface RolloutPolicy {
   forward(): void;
 }
 
+/** Told when the sampler calls the environments, whose code may be anyone's. */
+export interface OutsideCalls {
+  /** Before: until {@link leave} the batch is not written. */
+  enter(): void;
+  /** After. What it throws ends the sampling. */
+  leave(): void;
+}
+
 /** What to sample. */
 export interface SampleJob {
   /** Number of the iteration; part of the random key. */
@@ -43,6 +51,8 @@ export interface SampleJob {
   readonly recordedLogStd?: ArrayLike<number>;
   /** Overwritten; its sizes say E and T. */
   readonly batch: TrajectoryBatch;
+  /** Told around every `setTask`, `reset` and `step`. */
+  readonly outside?: OutsideCalls;
 }
 
 /** Steps E environments of one kind; made once per worker. */
@@ -96,11 +106,13 @@ export class Sampler {
         if (!ended(batch, e)) this.#act(job, e, t, (e * maxSteps + t) * actDim);
       }
       // stepped one after the other, so that two looks at the clock do for all of them
+      job.outside?.enter();
       const start = performance.now();
       for (let e = 0; e < rollouts; e++) {
         if (!ended(batch, e)) this.#envs[e].step(this.#controls[e]);
       }
       stepMs += performance.now() - start;
+      job.outside?.leave();
       for (let e = 0; e < rollouts; e++) {
         if (ended(batch, e)) continue;
         this.#record(batch, e, t);
@@ -128,11 +140,15 @@ export class Sampler {
     batch.nonFinite.fill(0);
     batch.returns.fill(0);
     batch.rewardPartSums.fill(0);
+    job.outside?.enter();
     for (let e = 0; e < this.#envs.length; e++) {
       const env = this.#envs[e];
       env.setTask(job.taskRow);
       env.reset(this.#random.at(Purpose.ENV_RESET, job.iteration, job.task, job.round, e));
-      if (!allFinite(env.obs)) batch.nonFinite[e] = 1;
+    }
+    job.outside?.leave();
+    for (let e = 0; e < this.#envs.length; e++) {
+      if (!allFinite(this.#envs[e].obs)) batch.nonFinite[e] = 1;
     }
   }
 

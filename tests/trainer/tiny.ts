@@ -81,7 +81,7 @@ export async function train(
   config: RunConfig,
   { writer = new MemoryWriter(), ...options }:
     & { readonly writer?: MemoryWriter }
-    & Partial<Pick<TrainRequest, "resume" | "init" | "workers">> = {},
+    & Partial<Pick<TrainRequest, "resume" | "init" | "workers" | "deadline">> = {},
 ): Promise<{ writer: MemoryWriter; summary: TrainSummary; notices: string[] }> {
   const notices: string[] = [];
   const summary = await trainMeta({

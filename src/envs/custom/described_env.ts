@@ -327,6 +327,7 @@ export function describedDefinition(
       readOptions(name, [], given);
       return {
         spec,
+        usesMujoco: true,
         sampleTasks: (random, iteration, count, mode) =>
           drawTasks(spec, task.sample, random, iteration, count, mode),
         createInstance: () => Promise.resolve(new DescribedEnv(spec, plan)),

@@ -187,6 +187,7 @@ export function mujocoDefinition(
         spec,
         sampleTasks: (random, iteration, count, mode) =>
           drawTasks(spec, task.sample, random, iteration, count, mode),
+        usesMujoco: true,
         async createInstance() {
           const model = await loadModel(member.model ?? robot.model);
           const { changesModel = false } = member;
