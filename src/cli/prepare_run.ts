@@ -101,7 +101,12 @@ function givenLayers(configPath: string | undefined, options: TrainOptions): Con
 const CONTEXT = { checkEnvName: resolveEnvName };
 
 /** Keys that are options of some environments. */
-const ENV_OPTION_KEYS = ["rewardType", "sparseRewardRadius", "observeAllVelocities"] as const;
+const ENV_OPTION_KEYS = [
+  "rewardType",
+  "sparseRewardRadius",
+  "observeAllVelocities",
+  "terminate",
+] as const;
 
 /** The environment's tables, after checking what the configuration says about it. */
 async function checkEnvironment({ config, sourceOf }: ParsedConfig): Promise<EnvSpec> {

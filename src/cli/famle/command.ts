@@ -80,11 +80,53 @@ function trainCommand(context: CliContext): CommandUnknownOpts {
     });
 }
 
+function adaptCommand(context: CliContext): CommandUnknownOpts {
+  return settingOptions(
+    new Command("adapt")
+      .description("let a damaged robot adapt: select a situation, adapt the model, plan")
+      .option("--model <file>", "model: .safetensors, run folder, or .pt (default: built in)")
+      .option("--maml-model <file>", "model with one embedding, for --baseline maml")
+      .option("--env <name>", "environment: famle_reacher or famle_ant (default: the model's)")
+      .option("--data <dir>", "data, and the model beside them; trained first where there is none")
+      .option("--iterations <n>", "episodes (default: 20); with --online control steps in all")
+      .option("--damage <list>", 'factor of every motor "[-1,1,1,0,1]", or random, or none')
+      .option("--rand-motor-damage", "a random motor damage that the model was not trained on")
+      .option("--rand-orientation-fault", "a random fault of a sensor that it was not trained on")
+      .option("--online", "one mission without resets")
+      .option("--adapt-steps <n>", "past steps that adapting uses (default: all)")
+      .option("--control-steps <n>", "with --online: steps between two adaptations (default: 25)")
+      .option("--sample-model", "draw the situation with its likelihood, not the most likely one")
+      .option(
+        "--online-damage-probability <p>",
+        "with --online: probability of another damage before each stretch",
+      )
+      .addOption(
+        new Option("--planner <name>", "how action sequences are searched (default: random)")
+          .choices(["random", "cem", "icem", "mppi"] as const),
+      )
+      .option("--baseline <names>", "run beside it: mbrl (from scratch), maml (one embedding)")
+      .option("--seeds <n>", "how many seeds, from --seed on (default: 1)")
+      .option("--exp-details <text>", "a note, kept with the results")
+      .option("--seed <n>", "first seed (default: 1)")
+      .option(
+        "--out <dir>",
+        "folder for the results (default: runs/famle-adapt-<env>-<seed>-<time>)",
+      ),
+  )
+    .addHelpText("after", "\nExample:\n  $ metarl famle adapt --baseline mbrl,maml --seeds 3")
+    .action(async (options) => {
+      const { adaptRobot } = await import("./adapt.ts");
+      context.exitCode = await adaptRobot(options, context.output);
+    });
+}
+
 /** The command with its subcommands. */
 export function famleCommand(context: CliContext): CommandUnknownOpts {
   const famle = new Command("famle")
     .description("dynamics models that adapt to damage: sine, collect, train, adapt")
     .addHelpText("after", "\nExample:\n  $ metarl famle adapt");
-  for (const make of [sineCommand, collectCommand, trainCommand]) famle.addCommand(make(context));
+  for (const make of [sineCommand, collectCommand, trainCommand, adaptCommand]) {
+    famle.addCommand(make(context));
+  }
   return famle;
 }

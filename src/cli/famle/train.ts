@@ -18,6 +18,7 @@ import type { Output } from "../output.ts";
 import { formatDuration } from "../progress.ts";
 import { VERSION } from "../version.ts";
 import { loadFamleEnv } from "./environment.ts";
+import { MODEL_FILE } from "./model.ts";
 import { type CommonOptions, openDevice, seedOption } from "./options.ts";
 import { type SettingOptions, settingsOf } from "./settings.ts";
 
@@ -27,9 +28,6 @@ export interface TrainFamleOptions extends CommonOptions, SettingOptions {
   readonly embeddings?: string;
   readonly resume?: string;
 }
-
-/** Name of the trained model in the run's folder. */
-export const MODEL_FILE = "model.safetensors";
 
 /** Shows blocks as they come. */
 export class BlockView {
