@@ -69,6 +69,13 @@ export const CONFIG_KEYS = {
     default: false,
     help: "Adds the third joint's velocity to the observation of the 3-link reacher",
   },
+  terminate: {
+    published: "terminate",
+    ...orNull(oneOf(["fallen", "never"])),
+    default: null,
+    help: "Whether an episode ends when the robot falls, where the environment has the choice; " +
+      "null: the environment's own",
+  },
   compat: {
     published: "compat",
     ...oneOf(["none", "mmaml-rl"]),

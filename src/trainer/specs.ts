@@ -12,6 +12,7 @@ export function envOptions(config: RunConfig, env: EnvSpec): Record<string, unkn
     reward_type: config.rewardType,
     sparse_reward_radius: config.sparseRewardRadius,
     observe_all_velocities: config.observeAllVelocities,
+    terminate: config.terminate,
     compat: config.compat,
   };
   return Object.fromEntries(

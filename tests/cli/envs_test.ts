@@ -41,6 +41,9 @@ cliTest("metarl envs NAME prints the tables of one environment", async (folder) 
   assert.match(stdout, /^task \[2\]$/m);
   assert.match(stdout, /^ {2}reward_type +dense, dense_squared, sparse +dense /m);
 
+  const ant = await metarl(["envs", "AntRandDirecEnv"], folder);
+  assert.match(ant.stdout, /^ {2}terminate +fallen, never +fallen +fallen: an episode ends when /m);
+
   const json = JSON.parse(
     (await metarl(["envs", "MetaPointEnvMomentum", "--json"], folder)).stdout,
   );

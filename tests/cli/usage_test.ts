@@ -71,6 +71,14 @@ const REFUSED: readonly (readonly [string[], string])[] = [
     `--set: "observe_all_velocities" is not an option of MetaPointEnvMomentumModes; leave it out`,
   ],
   [
+    ["mmaml", "--set", "env=AntRandGoalModeEnv", "--set", "terminate=never"],
+    `--set: "terminate" is not an option of AntRandGoalModeEnv; leave it out`,
+  ],
+  [
+    ["mmaml", "--set", "terminate=fall"],
+    `--set: "terminate" must be "fallen" or "never", or null; got "fall"`,
+  ],
+  [
     ["mmaml", "--out", "here"],
     `the folder here exists; choose another one with --out, or --force to replace the run in it`,
   ],

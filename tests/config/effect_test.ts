@@ -62,7 +62,8 @@ const CHANGES_NUMBERS: Readonly<Partial<Record<ConfigKey, readonly [unknown, Val
 /** Keys that may not change numbers, or can't yet, and where their effect is tested. */
 const TESTED_ELSEWHERE: readonly ConfigKey[] = [
   // below
-  ...["observeAllVelocities", "saveSteps", "device", "maxCheckpoints"] as const,
+  ...["observeAllVelocities", "terminate"] as const,
+  ...["saveSteps", "device", "maxCheckpoints"] as const,
   ...["keepEveryHours", "keepEveryIterations"] as const,
   // tests/cli/train_test.ts
   ...["parallel", "workers", "outDir", "initCheckpoint"] as const,
@@ -133,6 +134,29 @@ Deno.test({
     const { maxCheckpoints, keepEveryHours, keepEveryIterations } = writer.retentions[0];
     assert.deepEqual([maxCheckpoints, keepEveryHours, keepEveryIterations], [7, 8, 9]);
     assert.match(writer.device, /^cpu/, "the tiny configuration asks for it");
+  },
+});
+
+Deno.test({
+  name: "terminate: never lets a training's episodes run to their length",
+  ignore: NEEDS_WORKERS,
+  async fn() {
+    const steps = async (terminate: string | null) => {
+      const writer = await run({
+        env: "Walker2DRandDirecEnv",
+        max_path_length: 40,
+        meta_batch_size: 2,
+        n_itr: 1,
+        terminate,
+      });
+      return writer.rows[0].n_timesteps;
+    };
+    // tasks x rounds x rollouts x steps
+    const whole = 2 * 3 * 3 * 40;
+    assert.equal(await steps("never"), whole);
+    const ended = await steps("fallen");
+    assert.ok(ended! < whole, "an untrained walker falls");
+    assert.equal(await steps(null), ended, "the environment's own choice");
   },
 });
 

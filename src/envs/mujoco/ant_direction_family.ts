@@ -12,10 +12,16 @@
  *                       contact: -5e-4 times the squares of the forces of contacts, each cut to 1
  *                       survive: 1
  *     start             positions +- 0.1, velocities N(0, 0.1)
- *     end               the torso is below 0 or above 1 m
+ *     end               the torso is below 0 or above 1 m; never with `terminate: never`
  */
 import type { EnvDefinition } from "../env.ts";
-import { mujocoDefinition, MujocoEnv, sumOfClippedSquares, sumOfSquares } from "./mujoco_env.ts";
+import {
+  mujocoDefinition,
+  MujocoEnv,
+  sumOfClippedSquares,
+  sumOfSquares,
+  TERMINATE,
+} from "./mujoco_env.ts";
 import { contactForces, positions, velocities } from "./observation.ts";
 import { ANT } from "./robots.ts";
 import type { TaskDistribution } from "./tasks.ts";
@@ -33,7 +39,7 @@ class AntDirectionEnv extends MujocoEnv {
   }
 
   protected score(action: Float64Array): void {
-    const { task, rewardParts, sim: { xpos, qpos, cfrcExt } } = this;
+    const { task, rewardParts, sim: { xpos, cfrcExt } } = this;
     let progress = 0;
     for (let i = 0; i < task.length; i++) {
       progress += task[i] * (xpos[this.#torso + i] - this.#before[i]);
@@ -42,8 +48,11 @@ class AntDirectionEnv extends MujocoEnv {
     rewardParts[1] = -0.5 * sumOfSquares(action);
     rewardParts[2] = -5e-4 * sumOfClippedSquares(cfrcExt);
     rewardParts[3] = 1;
-    const height = qpos[2];
-    this.terminated = !(height >= 0 && height <= 1);
+  }
+
+  protected override fell(): boolean {
+    const height = this.sim.qpos[2];
+    return !(height >= 0 && height <= 1);
   }
 }
 
@@ -53,7 +62,7 @@ export function antDirectionDefinition(
   description: string,
   task: TaskDistribution,
 ): EnvDefinition {
-  return mujocoDefinition(name, [], () => ({
+  return mujocoDefinition(name, [TERMINATE], () => ({
     version: 1,
     description,
     robot: ANT,

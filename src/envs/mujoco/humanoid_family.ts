@@ -15,10 +15,10 @@
  *                       contact: -5e-7 times the squares of the forces of contacts, at least -10
  *                       survive: 5
  *     start             positions +- 0.01, velocities +- 0.01
- *     end               the torso is below 1 or above 2 m
+ *     end               the torso is below 1 or above 2 m; never with `terminate: never`
  */
 import type { EnvDefinition } from "../env.ts";
-import { mujocoDefinition, MujocoEnv, sumOfSquares } from "./mujoco_env.ts";
+import { mujocoDefinition, MujocoEnv, sumOfSquares, TERMINATE } from "./mujoco_env.ts";
 import {
   actuatorForces,
   bodyInertias,
@@ -60,8 +60,11 @@ class HumanoidDirectionEnv extends MujocoEnv {
     rewardParts[1] = -0.1 * sumOfSquares(action);
     rewardParts[2] = -Math.min(5e-7 * sumOfSquares(sim.cfrcExt), 10);
     rewardParts[3] = 5;
-    const height = sim.qpos[2];
-    this.terminated = height < 1 || height > 2;
+  }
+
+  protected override fell(): boolean {
+    const height = this.sim.qpos[2];
+    return height < 1 || height > 2;
   }
 }
 
@@ -71,7 +74,7 @@ export function humanoidDefinition(
   description: string,
   task: TaskDistribution,
 ): EnvDefinition {
-  return mujocoDefinition(name, [], () => ({
+  return mujocoDefinition(name, [TERMINATE], () => ({
     version: 1,
     description,
     robot: HUMANOID,

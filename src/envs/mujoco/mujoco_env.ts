@@ -49,8 +49,23 @@ export interface MujocoMember {
   /** Length of an episode where the user gives none. */
   readonly maxSteps: number;
   /** Makes the simulator. */
-  create(spec: EnvSpec, sim: Simulation, member: MujocoMember): MujocoEnv;
+  create(spec: EnvSpec, sim: Simulation, member: ConfiguredMember): MujocoEnv;
 }
+
+/** A member and what the user chose for it. */
+export interface ConfiguredMember extends MujocoMember {
+  /** Whether an episode ends where `fell` says so: see {@link TERMINATE}. */
+  readonly endsWhenFallen: boolean;
+}
+
+/** The option of members that can fall; without it an episode never ends early. */
+export const TERMINATE: OptionRow = {
+  name: "terminate",
+  meaning: "fallen: an episode ends when the robot falls; never: it runs to its length",
+  kind: "choice",
+  choices: ["fallen", "never"],
+  default: "fallen",
+};
 
 /** One simulator. */
 export abstract class MujocoEnv implements Env {
@@ -71,7 +86,7 @@ export abstract class MujocoEnv implements Env {
     readonly spec: EnvSpec,
     /** The simulation: state, bodies. Owned by this environment. */
     readonly sim: Simulation,
-    protected readonly member: MujocoMember,
+    protected readonly member: ConfiguredMember,
   ) {
     this.obs = new Float64Array(spec.obsDim);
     this.rewardParts = new Float64Array(spec.rewardParts.length);
@@ -110,6 +125,7 @@ export abstract class MujocoEnv implements Env {
     }
     if (member.usesContactForces) sim.computeContactForces();
     this.score(action);
+    this.terminated = member.endsWhenFallen && this.fell();
     let reward = 0;
     for (let r = 0; r < rewardParts.length; r++) reward += rewardParts[r];
     this.reward = reward;
@@ -127,8 +143,13 @@ export abstract class MujocoEnv implements Env {
   /** Remembers what {@link score} compares with. */
   protected beforeStep(): void {}
 
-  /** After the step: sets `rewardParts`, and `terminated` where the episode ends. */
+  /** After the step: sets `rewardParts`. */
   protected abstract score(action: Float64Array): void;
+
+  /** Whether the robot has fallen; asked where the member has the option {@link TERMINATE}. */
+  protected fell(): boolean {
+    return false;
+  }
 
   close(): void {
     this.sim.close();
@@ -161,7 +182,10 @@ export function sumOfClippedSquares(values: Float64Array): number {
   return sum;
 }
 
-/** Definition of an environment; `describe` makes the member for the options' values. */
+/**
+ * Definition of an environment; `describe` makes the member for the options' values. Falling ends
+ * its episodes where `options` have {@link TERMINATE} and the user doesn't say otherwise.
+ */
 export function mujocoDefinition(
   name: string,
   options: readonly OptionRow[],
@@ -169,7 +193,9 @@ export function mujocoDefinition(
 ): EnvDefinition {
   return {
     configure(given): EnvFactory {
-      const member = describe(readOptions(name, options, given));
+      const values = readOptions(name, options, given);
+      const endsWhenFallen = values.get(TERMINATE.name) === "fallen";
+      const member = { ...describe(values), endsWhenFallen };
       const { robot, task } = member;
       const spec = envSpec({
         name,

@@ -13,10 +13,11 @@
  *                       ctrl: -1e-3 sum a^2
  *                       survive: 1
  *     start             positions +- 0.005, velocities +- 0.005
+ *     end               the robot falls: see the member; never with `terminate: never`
  */
 import { exp, log } from "../../util/math.ts";
 import type { EnvDefinition, ValueRow } from "../env.ts";
-import { mujocoDefinition, sumOfSquares } from "./mujoco_env.ts";
+import { mujocoDefinition, sumOfSquares, TERMINATE } from "./mujoco_env.ts";
 import { positions, velocities } from "./observation.ts";
 import type { Robot } from "./robots.ts";
 import { RunnerEnv } from "./runner_env.ts";
@@ -147,11 +148,14 @@ export function randomParamsDefinition(own: RandomParamsMember): EnvDefinition {
       this.rewardParts[0] = this.speed();
       this.rewardParts[1] = -1e-3 * sumOfSquares(action);
       this.rewardParts[2] = 1;
-      this.terminated = own.fell(this.sim);
+    }
+
+    protected override fell(): boolean {
+      return own.fell(this.sim);
     }
   }
 
-  return mujocoDefinition(own.name, [], () => ({
+  return mujocoDefinition(own.name, [TERMINATE], () => ({
     version: 1,
     description: own.description,
     robot,

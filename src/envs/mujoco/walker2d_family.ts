@@ -9,11 +9,11 @@
  *                       ctrl: -1e-3 sum a^2
  *                       survive: the same in every step
  *     start             positions +- 0.005, velocities +- 0.005
- *     end               where the member ends falls: the torso is below 0.8 or above 2 m, or
- *                       pitches by 1 rad
+ *     end               where falling ends an episode of the member: the torso is below 0.8 or
+ *                       above 2 m, or pitches by 1 rad; never with `terminate: never`
  */
 import type { EnvDefinition, RewardPartRow } from "../env.ts";
-import { mujocoDefinition, sumOfSquares } from "./mujoco_env.ts";
+import { mujocoDefinition, sumOfSquares, TERMINATE } from "./mujoco_env.ts";
 import { type ObservationPart, positions, velocities } from "./observation.ts";
 import { WALKER2D } from "./robots.ts";
 import { RunnerEnv } from "./runner_env.ts";
@@ -45,8 +45,8 @@ export interface WalkerMember {
   readonly pay: (task: number, speed: number, x: number) => number;
   /** Reward of every step. */
   readonly survive: number;
-  /** Whether falling ends the episode. */
-  readonly endsWhenFallen: boolean;
+  /** Whether falling ends an episode, unless the user says otherwise. */
+  readonly canEnd: boolean;
 }
 
 /** The definition of a member. */
@@ -57,10 +57,14 @@ export function walkerDefinition(own: WalkerMember): EnvDefinition {
       rewardParts[0] = own.pay(this.task[0], this.speed(), qpos[0]);
       rewardParts[1] = -1e-3 * sumOfSquares(action);
       rewardParts[2] = own.survive;
-      this.terminated = own.endsWhenFallen && walkerFell(qpos[1], qpos[2]);
+    }
+
+    protected override fell(): boolean {
+      const { qpos } = this.sim;
+      return walkerFell(qpos[1], qpos[2]);
     }
   }
-  return mujocoDefinition(own.name, [], () => ({
+  return mujocoDefinition(own.name, own.canEnd ? [TERMINATE] : [], () => ({
     version: 1,
     description: own.description,
     robot: WALKER2D,

@@ -14,5 +14,5 @@ export const walker2DRandDirec = walkerDefinition({
   part: { name: "forward", meaning: "speed along the direction", unit: "m/s" },
   pay: (direction, speed) => direction * speed,
   survive: 1,
-  endsWhenFallen: true,
+  canEnd: true,
 });

@@ -14,5 +14,5 @@ export const walker2DRandVel = walkerDefinition({
   part: { name: "forward", meaning: "minus difference from the wanted speed", unit: "m/s" },
   pay: (wanted, speed) => -Math.abs(speed - wanted),
   survive: 15,
-  endsWhenFallen: true,
+  canEnd: true,
 });

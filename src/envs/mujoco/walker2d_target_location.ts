@@ -16,5 +16,5 @@ export const walker2DTargetLocation = walkerDefinition({
   part: { name: "goal", meaning: "minus distance from the goal along x", unit: "m" },
   pay: (goal, _speed, x) => -Math.abs(x - goal),
   survive: 0,
-  endsWhenFallen: false,
+  canEnd: false,
 });

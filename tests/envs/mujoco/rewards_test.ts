@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { MujocoEnv } from "../../../src/envs/mujoco/mujoco_env.ts";
+import { loadEnv } from "../../../src/envs/registry.ts";
 import { KeyedRandom } from "../../../src/util/prng.ts";
 import { begin, close, drawAction, mujocoNames, open } from "./helpers.ts";
 import { testNeeding } from "../../permissions.ts";
@@ -208,18 +209,19 @@ test("standing still is worth what the published environments say", async () => 
   }
 });
 
+/** State that ends the episode after the next step, by environment: index of qpos, value. */
+const falls: Readonly<Record<string, readonly (readonly [index: number, value: number])[]>> = {
+  AntRandDirecEnv: [[2, 1.5]],
+  AntRandDirec2DEnv: [[2, 1.5]],
+  Walker2DRandDirecEnv: [[1, 0.7], [1, 2.2], [2, 1.2], [2, -1.2]],
+  Walker2DRandVelEnv: [[1, 0.7], [2, 1.2]],
+  Walker2DRandParamsEnv: [[1, 0.7], [2, 1.2]],
+  HopperRandParamsEnv: [[1, 0.6], [2, 0.4], [2, -0.4]],
+  HumanoidRandDirecEnv: [[2, 0.9], [2, 2.2]],
+  HumanoidRandDirec2DEnv: [[2, 0.9], [2, 2.2]],
+};
+
 test("episodes end where the published ones do, and only there", async () => {
-  // state that ends the episode after the next step, by environment: index of qpos, value
-  const falls: Record<string, [index: number, value: number][]> = {
-    AntRandDirecEnv: [[2, 1.5]],
-    AntRandDirec2DEnv: [[2, 1.5]],
-    Walker2DRandDirecEnv: [[1, 0.7], [1, 2.2], [2, 1.2], [2, -1.2]],
-    Walker2DRandVelEnv: [[1, 0.7], [2, 1.2]],
-    Walker2DRandParamsEnv: [[1, 0.7], [2, 1.2]],
-    HopperRandParamsEnv: [[1, 0.6], [2, 0.4], [2, -0.4]],
-    HumanoidRandDirecEnv: [[2, 0.9], [2, 2.2]],
-    HumanoidRandDirec2DEnv: [[2, 0.9], [2, 2.2]],
-  };
   const random = new KeyedRandom(8);
   for (const name of mujocoNames()) {
     const { factory, env } = await open(name);
@@ -239,5 +241,44 @@ test("episodes end where the published ones do, and only there", async () => {
     begin(factory, env, random);
     assert.equal(env.terminated, false, `${name} after a reset`);
     env.close();
+  }
+});
+
+test("with terminate: never a robot that has fallen goes on", async () => {
+  const random = new KeyedRandom(9);
+  for (const name of mujocoNames()) {
+    const hasOption = (await loadEnv(name)).spec.options.some(({ name }) => name === "terminate");
+    assert.equal(hasOption, name in falls, name);
+    if (!hasOption) {
+      await assert.rejects(loadEnv(name, { terminate: "never" }), /"terminate": not an option/);
+      continue;
+    }
+    const { factory, env } = await open(name, { terminate: "never" });
+    const still = new Float64Array(env.spec.actDim);
+    for (const [index, value] of falls[name]) {
+      begin(factory, env, random);
+      env.sim.qpos[index] = value;
+      env.sim.forward();
+      for (let t = 0; t < 20; t++) {
+        const before = env.sim.qpos.slice();
+        env.step(still);
+        assert.equal(env.terminated, false, `${name} at ${index}: ${value}`);
+        assert.ok(Number.isFinite(env.reward), name);
+        assert.notDeepEqual(env.sim.qpos, before, name);
+      }
+    }
+    env.close();
+    // the rest of the environment is the same: an upright episode has the same rewards
+    const [first, second] = await Promise.all(["never", "fallen"].map(async (terminate) => {
+      const { factory, env } = await open(name, { terminate });
+      begin(factory, env, random);
+      const rewards = Array.from({ length: 3 }, () => {
+        env.step(still);
+        return [env.reward, ...env.obs];
+      });
+      env.close();
+      return rewards;
+    }));
+    assert.deepEqual(first, second);
   }
 });
