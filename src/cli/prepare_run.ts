@@ -301,7 +301,9 @@ async function prepareResume(
 }
 
 function checkResumePoint(checkpoint: Checkpoint, path: string, config: RunConfig): void {
-  const difference = firstDifference(resultConfig(config), checkpoint.config);
+  // Keys that the checkpoint doesn't have yet had no other value then than their default now.
+  const before = resolveConfig([{ source: path, values: checkpoint.config }], CONTEXT).config;
+  const difference = firstDifference(resultConfig(config), resultConfig(before));
   if (difference !== null) {
     throw new UserError(
       "resume-mismatch",

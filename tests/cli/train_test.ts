@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { train } from "../../src/cli/train.ts";
 import type { TrainOptions } from "../../src/cli/train_options.ts";
 import { VERSION } from "../../src/cli/version.ts";
+import { encodeCheckpoint, readCheckpoint } from "../../src/run/checkpoint.ts";
 import { isTimeColumn, readProgress } from "../../src/run/log.ts";
 import type { TrainRequest } from "../../src/trainer/types.ts";
 import { RunError, UserError } from "../../src/util/errors.ts";
@@ -194,6 +195,24 @@ fileTest("train() resumes a run with its own configuration", async (folder) => {
   );
   assert.equal(Deno.readTextFileSync(`${out}/params.json`), before);
   assert.equal(requests.length, 2);
+});
+
+fileTest("train() resumes a run of a metarl that had fewer keys", async (folder) => {
+  const out = `${folder}/run`;
+  const trainer = fakeTrainer();
+  await train("promp", undefined, { out, iterations: "2" }, new MemoryOutput(), trainer);
+  const params = JSON.parse(Deno.readTextFileSync(`${out}/params.json`));
+  delete params.config.terminate;
+  Deno.writeTextFileSync(`${out}/params.json`, JSON.stringify(params));
+  const path = `${out}/checkpoints/checkpoint-000002.safetensors`;
+  const checkpoint = await readCheckpoint(path);
+  const { terminate: _, ...config } = checkpoint.config;
+  Deno.writeFileSync(path, await encodeCheckpoint({ ...checkpoint, config }));
+
+  const resume: TrainOptions = { resume: out, iterations: "3" };
+  const output = new MemoryOutput();
+  assert.equal(await train("promp", undefined, resume, output, trainer), 0);
+  assert(output.errors.includes(`resuming ${out} at iteration 2`), output.errors.join());
 });
 
 fileTest("train() resumes from the checkpoint before a damaged one", async (folder) => {
