@@ -63,8 +63,6 @@ const DEFAULT_EPISODES = 20;
 const DEFAULT_MISSION = 500;
 /** Control steps between two adaptations of such a mission. */
 const DEFAULT_CONTROL_STEPS = 25;
-/** Episodes of the healthy robot: enough for it to have adapted. */
-const HEALTHY_EPISODES = 10;
 const BASELINES = ["mbrl", "maml"] as const;
 /** What a key of DAMAGE draws besides what happens during a mission; never renumber. */
 const FIRST_DAMAGE = 1;
@@ -285,7 +283,7 @@ async function control(
     config,
     seed,
     damage: isHealthy ? factory.situations[0] : study.damageOf(seed),
-    episodes: isHealthy ? Math.min(episodes, HEALTHY_EPISODES) : episodes,
+    episodes,
     steps,
     online,
     adaptSteps,
