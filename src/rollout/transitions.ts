@@ -10,21 +10,7 @@
  * Axis letters: S situations, n rows, Z state, A action, D = Z + A input.
  */
 import { UserError } from "../util/errors.ts";
-
-/** Added to every standard deviation, so that a constant column can be divided by it. */
-const STD_FLOOR = 1e-10;
-
-/** Mean and standard deviation of every column of inputs and targets. */
-export interface Normalizer {
-  /** [D] */
-  readonly meanIn: Float64Array;
-  /** [D] population standard deviation + 1e-10 */
-  readonly stdIn: Float64Array;
-  /** [Z] */
-  readonly meanOut: Float64Array;
-  /** [Z] population standard deviation + 1e-10 */
-  readonly stdOut: Float64Array;
-}
+import { type Normalizer, normalizerOf } from "../util/normalizer.ts";
 
 /** Smallest and largest value of every state column. */
 export interface StateBounds {
@@ -133,12 +119,12 @@ export class TransitionDataset {
    * @throws UserError `data-empty` where there is no row
    */
   normalizer(): Normalizer {
-    const rows = this.totalRows;
-    if (rows === 0) throw emptyError("normalise it");
-    const width = this.stateDim + this.actDim;
-    const [meanIn, stdIn] = this.#moments(width, rows, (table) => table.inputs);
-    const [meanOut, stdOut] = this.#moments(this.stateDim, rows, (table) => table.targets);
-    return { meanIn, stdIn, meanOut, stdOut };
+    if (this.totalRows === 0) throw emptyError("normalise it");
+    const parts = this.#tables.map((_, g) => ({
+      inputs: this.inputs(g),
+      targets: this.targets(g),
+    }));
+    return normalizerOf(parts, this.stateDim + this.actDim, this.stateDim);
   }
 
   /**
@@ -224,35 +210,6 @@ export class TransitionDataset {
     table.inputs = inputs;
     table.targets = targets;
   }
-
-  /** Mean and std + 1e-10 of `width` columns over all tables; two passes over the data. */
-  #moments(
-    width: number,
-    rows: number,
-    columns: (table: Table) => Float64Array,
-  ): [Float64Array, Float64Array] {
-    const mean = new Float64Array(width);
-    const std = new Float64Array(width);
-    // Deviations from any row keep their digits where the values are large against their spread.
-    const origin = new Float64Array(width);
-    const first = this.#tables.find((table) => table.rows > 0);
-    if (first !== undefined) origin.set(columns(first).subarray(0, width));
-    for (const table of this.#tables) {
-      const values = columns(table);
-      for (let row = 0; row < table.rows; row++) {
-        for (let i = 0; i < width; i++) mean[i] += values[row * width + i] - origin[i];
-      }
-    }
-    for (let i = 0; i < width; i++) mean[i] = origin[i] + mean[i] / rows;
-    for (const table of this.#tables) {
-      const values = columns(table);
-      for (let row = 0; row < table.rows; row++) {
-        for (let i = 0; i < width; i++) std[i] += (values[row * width + i] - mean[i]) ** 2;
-      }
-    }
-    for (let i = 0; i < width; i++) std[i] = Math.sqrt(std[i] / rows) + STD_FLOOR;
-    return [mean, std];
-  }
 }
 
 function emptyError(purpose: string): UserError {
@@ -260,24 +217,4 @@ function emptyError(purpose: string): UserError {
     "data-empty",
     `Cannot ${purpose}: the data has no transitions; collect some first`,
   );
-}
-
-/**
- * Normalised rows for a kernel: (value - mean) / std, rounded to float32.
- *
- * @param rows [n, C]
- * @param mean [C]
- * @param std [C]
- * @param out [n, C], overwritten; may be longer
- */
-export function normalizeRows(
-  rows: Float64Array,
-  mean: Float64Array,
-  std: Float64Array,
-  out: Float32Array,
-): void {
-  const columns = mean.length;
-  for (let o = 0; o < rows.length; o += columns) {
-    for (let i = 0; i < columns; i++) out[o + i] = (rows[o + i] - mean[i]) / std[i];
-  }
 }

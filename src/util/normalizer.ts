@@ -55,8 +55,19 @@ function moments(
 ): { mean: Float64Array; std: Float64Array } {
   const rows = parts.reduce((sum, part) => sum + part.length, 0) / width;
   const mean = new Float64Array(width), std = new Float64Array(width);
-  for (const part of parts) for (let at = 0; at < part.length; at++) mean[at % width] += part[at];
-  for (let column = 0; column < width; column++) mean[column] /= rows;
+  // deviations from any row keep their digits where the values are large against their spread
+  const origin = new Float64Array(width);
+  const first = parts.find((part) => part.length > 0);
+  for (let column = 0; column < width; column++) origin[column] = first?.[column] ?? 0;
+  for (const part of parts) {
+    for (let at = 0; at < part.length; at++) {
+      const column = at % width;
+      mean[column] += part[at] - origin[column];
+    }
+  }
+  for (let column = 0; column < width; column++) {
+    mean[column] = origin[column] + mean[column] / rows;
+  }
   for (const part of parts) {
     for (let at = 0; at < part.length; at++) {
       std[at % width] += (part[at] - mean[at % width]) ** 2;

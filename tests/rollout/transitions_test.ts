@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { normalizeRows, TransitionDataset } from "../../src/rollout/transitions.ts";
+import { TransitionDataset } from "../../src/rollout/transitions.ts";
 import { UserError } from "../../src/util/errors.ts";
 import { KeyedRandom, Purpose } from "../../src/util/prng.ts";
 
@@ -120,15 +120,4 @@ Deno.test("statistics of no rows are refused", () => {
   data.append(0, [1, 2], [3], [4, 5]);
   assert.deepEqual([...data.normalizer().meanOut], [3, 3]);
   assert.throws(() => data.bounds(1), empty);
-});
-
-Deno.test("normalizeRows() subtracts the mean and divides by the std", () => {
-  const out = new Float32Array(5).fill(9);
-  normalizeRows(
-    Float64Array.of(1, 2, 3, 4),
-    Float64Array.of(1, 1),
-    Float64Array.of(2, 0.5),
-    out,
-  );
-  assert.deepEqual([...out], [0, 2, 1, 6, 9]);
 });
