@@ -13,6 +13,7 @@ import {
   type PlanContext,
   unitsPerInvocation,
 } from "./kernel.ts";
+import type { TileProfile } from "./profile.ts";
 
 /** rows[m,:] = sum of the chunks' gradient rows, in their order. */
 export function reduceRowsKernel(): Kernel {
@@ -50,6 +51,18 @@ export function reduceRowsKernel(): Kernel {
 /** Memory that the chunks' gradient rows may take before chunks are made larger. */
 export const MAX_GRADIENT_BYTES = 2 ** 25;
 
+/** Tiles of a chunk that keep the device busy and the chunks' gradient rows affordable. */
+export function wantedTilesPerChunk(
+  tiles: number,
+  tasks: number,
+  profile: TileProfile,
+  gradFloats: number,
+): number {
+  const busy = Math.ceil(profile.targetWorkgroups / Math.max(1, tasks));
+  const affordable = Math.floor(MAX_GRADIENT_BYTES / Math.max(1, tasks * gradFloats * 4));
+  return Math.ceil(tiles / Math.max(1, Math.min(busy, affordable)));
+}
+
 /**
  * Into how many chunks of how many tiles each task is cut.
  * @param gradFloats floats of a chunk's gradient row
@@ -63,10 +76,10 @@ export function chunksOf(
   gradFloats = 0,
 ): { chunks: number; tilesPerChunk: number } {
   const tiles = Math.max(1, Math.ceil(maxSamples / tileSize));
-  const busy = Math.ceil(profile.targetWorkgroups / Math.max(1, tasks));
-  const affordable = Math.floor(MAX_GRADIENT_BYTES / Math.max(1, tasks * gradFloats * 4));
-  const wanted = Math.max(1, Math.min(busy, affordable));
-  const tilesPerChunk = Math.min(Math.ceil(tiles / wanted), unitsPerInvocation(kernel, limits));
+  const tilesPerChunk = Math.min(
+    wantedTilesPerChunk(tiles, tasks, profile, gradFloats),
+    unitsPerInvocation(kernel, limits),
+  );
   return { chunks: Math.ceil(tiles / tilesPerChunk), tilesPerChunk };
 }
 

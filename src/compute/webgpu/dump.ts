@@ -1,5 +1,6 @@
 /** The WGSL texts of all kernels for given networks, for reading and for WGSL checkers. */
-import type { EncoderSpec, PolicySpec } from "../layout.ts";
+import type { DynamicsSpec, EncoderSpec, PolicySpec } from "../layout.ts";
+import type { StageReward } from "../../util/stage_reward.ts";
 import { reduceRowsKernel } from "./chunks.ts";
 import {
   denseBackwardKernel,
@@ -8,10 +9,23 @@ import {
   poolBackwardKernel,
   poolKernel,
 } from "./dense.ts";
+import { dynamicsGradientKernel } from "./dynamics_gradient.ts";
+import {
+  packDynamics,
+  packDynamicsKernel,
+  packRollout,
+  packRolloutKernel,
+  unpackDynamicsKernel,
+} from "./dynamics_packing.ts";
+import { RolloutTile } from "./dynamics_rollout.ts";
+import { dynamicsErrorsKernel, dynamicsForwardKernel, ERRORS_ROWS } from "./dynamics_rows.ts";
+import { DynamicsTile, ROWS_WITH_SITUATIONS, type RowSource } from "./dynamics_tile.ts";
+import { trainGradientKernel, trainTile, trainUpdateKernel } from "./dynamics_train.ts";
 import {
   adamKernel,
   broadcastRowKernel,
   clearKernel,
+  interpolateKernel,
   sgdStepKernel,
   sumRowsKernel,
 } from "./elementwise.ts";
@@ -27,7 +41,7 @@ import { GPU_PROFILE, type TileProfile } from "./profile.ts";
 import { surrogateGradientKernel } from "./surrogate_gradient.ts";
 
 /** Limits that every WebGPU device has. */
-const DEFAULT_LIMITS: KernelLimits = {
+export const DEFAULT_LIMITS: KernelLimits = {
   workgroupBytes: 16384,
   uniformBytes: 65536,
   storageBytes: 2 ** 27,
@@ -40,8 +54,42 @@ export interface KernelDump {
   readonly wgsl: string;
 }
 
+/** A reward with every part, of the first column of a state. */
+const REWARD: StageReward = {
+  linear: [{ column: 0, weight: 1 }],
+  proximity: { weight: 1, columns: [0], goal: [0] },
+  penalty: { column: 0, below: 0, amount: 1 },
+};
+
+/** All kernels that a dynamics model needs. */
+export function dumpDynamicsKernels(
+  spec: DynamicsSpec,
+  profile: TileProfile = GPU_PROFILE,
+  limits: KernelLimits = DEFAULT_LIMITS,
+): KernelDump[] {
+  const packed = packDynamics(spec);
+  const rollout = packRollout(spec);
+  const tile = (source: RowSource, backward: boolean) =>
+    new DynamicsTile({ packed, profile, limits, source, backward });
+  const train = trainTile(packed, { profile, limits }, true);
+  return numbered([
+    packDynamicsKernel(packed),
+    dynamicsForwardKernel(tile(ROWS_WITH_SITUATIONS, false)),
+    ...(spec.situations > 0 ? [dynamicsErrorsKernel(tile(ERRORS_ROWS, false))] : []),
+    dynamicsGradientKernel(tile(ROWS_WITH_SITUATIONS, true)),
+    unpackDynamicsKernel(packed, true),
+    trainGradientKernel(train),
+    trainUpdateKernel(packed, "sgd"),
+    trainUpdateKernel(packed, "adam"),
+    unpackDynamicsKernel(packed, false),
+    packRolloutKernel(rollout),
+    new RolloutTile({ packed: rollout, profile, limits, reward: REWARD, states: true }).kernel(),
+  ]);
+}
+
 /**
- * All kernels that a policy (modulated where it has FiLM) and an encoder need.
+ * All kernels that a policy (modulated where it has FiLM) and an encoder need, and those without
+ * a network in them.
  * @param encoder `null` where there is none
  * @param profile shape of the kernels
  * @param limits what the kernels may use of the device
@@ -70,6 +118,9 @@ export function dumpKernels(
     sgdStepKernel(true),
     sumRowsKernel(),
     clearKernel(),
+    interpolateKernel("other"),
+    interpolateKernel("from"),
+    interpolateKernel("to"),
     adamKernel(),
     loopProbeKernel(),
   ];
@@ -92,7 +143,11 @@ export function dumpKernels(
       denseBackwardKernel(false),
     );
   }
-  // one name may stand for several kernels: number them
+  return numbered(kernels);
+}
+
+/** Texts by name; one name may stand for several kernels, which are numbered. */
+function numbered(kernels: readonly Kernel[]): KernelDump[] {
   const counts = new Map<string, number>();
   return kernels.map(({ name, wgsl }) => {
     const count = (counts.get(name) ?? 0) + 1;

@@ -7,7 +7,7 @@ import {
   packDynamicsKernel,
   type PackedDynamics,
 } from "./dynamics_packing.ts";
-import { DynamicsTile, ROWS_WITH_SITUATIONS } from "./dynamics_tile.ts";
+import { DynamicsTile, ROWS_WITH_SITUATIONS, type RowSource } from "./dynamics_tile.ts";
 import {
   buildKernel,
   type Dispatch,
@@ -15,6 +15,9 @@ import {
   type Kernel,
   type PlanContext,
 } from "./kernel.ts";
+
+/** A workgroup of dynamics_errors takes all rows as they come, with one situation. */
+export const ERRORS_ROWS: RowSource = { row: "n", situation: null, single: true };
 
 /** Kernel of the model's outputs on rows with a situation each. */
 export function dynamicsForwardKernel(model: DynamicsTile): Kernel {
@@ -127,7 +130,7 @@ export function planDynamicsErrors(command: DynamicsErrors, context: PlanContext
   const rows = inputs.size / spec.inputDim;
   const packed = packDynamics(spec);
   const { profile, limits } = context;
-  const source = { row: "n", situation: null, single: true };
+  const source = ERRORS_ROWS;
   const model = new DynamicsTile({ packed, profile, limits, source, backward: false });
   const kernel = context.kernel(
     `dynamics_errors ${JSON.stringify(spec)}`,

@@ -59,6 +59,8 @@ export interface DynamicsTileOptions {
   readonly source: RowSource;
   /** The kernel goes back through the layers and sums gradients. */
   readonly backward: boolean;
+  /** A chunk is one tile; by default it may be several. */
+  readonly singleTile?: boolean;
 }
 
 /** Generator of the common parts of the kernels on rows. */

@@ -4,7 +4,7 @@
  * and the optimiser's step, which sums the chunks' parts in their order and writes the loss.
  */
 import type { DynamicsOptimizer, DynamicsTrain } from "../kernels.ts";
-import { chunksOf } from "./chunks.ts";
+import { chunksOf, wantedTilesPerChunk } from "./chunks.ts";
 import {
   dynamicsSizes,
   packDynamics,
@@ -41,13 +41,17 @@ export function trainGradientKernel(model: DynamicsTile): Kernel {
   return dynamicsGradientKernel(model, MINIBATCH);
 }
 
-/** Tile of a minibatch's gradient. */
+/**
+ * Tile of a minibatch's gradient.
+ * @param singleTile small minibatches: a chunk is one tile
+ */
 export function trainTile(
   packed: PackedDynamics,
   { profile, limits }: Pick<PlanContext, "profile" | "limits">,
+  singleTile: boolean,
 ): DynamicsTile {
   const source = MINIBATCH_ROWS;
-  return new DynamicsTile({ packed, profile, limits, source, backward: true });
+  return new DynamicsTile({ packed, profile, limits, source, backward: true, singleTile });
 }
 
 /** The optimiser's step on a packed row, from the chunks' gradient rows. */
@@ -134,10 +138,16 @@ export function planDynamicsTrain(command: DynamicsTrain, context: PlanContext):
   if (updates === 0) return [];
   const packed = packDynamics(spec);
   const { size, gradSize, numParams } = packed;
-  const model = trainTile(packed, context);
+  const { tileSize } = trainTile(packed, context, true);
+  const tiles = Math.ceil(batchSize / tileSize);
+  const singleTile = wantedTilesPerChunk(tiles, 1, context.profile, gradSize) === 1;
+  const model = trainTile(packed, context, singleTile);
   const key = JSON.stringify(spec);
-  const kernel = context.kernel(`train_gradient ${key}`, () => trainGradientKernel(model));
-  const cut = chunksOf(kernel, model.tileSize, 1, batchSize, context, gradSize);
+  const kernel = context.kernel(
+    `train_gradient ${key} ${singleTile}`,
+    () => trainGradientKernel(model),
+  );
+  const cut = chunksOf(kernel, tileSize, 1, batchSize, context, gradSize);
   const { chunks, tilesPerChunk } = cut;
   const parts = context.scratch("gradients", chunks * gradSize);
   // what is trained, each with its packed row

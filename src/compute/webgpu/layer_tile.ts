@@ -57,6 +57,8 @@ export interface LayerTileOptions {
   readonly cross: boolean;
   /** The kernel goes back through the layers and sums gradients. */
   readonly backward: boolean;
+  /** A chunk is one tile; by default it may be several. */
+  readonly singleTile?: boolean;
   /** Numbers that are summed over the threads at the end, by way of the tile. */
   readonly sums: number;
   /** Rows behind those of the layers, for the kernel's own use. */
@@ -132,7 +134,9 @@ export abstract class LayerTile {
     const products = this.options.backward
       ? this.options.layers.map((layer, at) => this.#outerProduct(layer, at))
       : [];
-    return { tile, gradient: new GradientBuilder(tile, products, "gradients[gradientBase + *]") };
+    const place = "gradients[gradientBase + *]";
+    const singleTile = this.options.singleTile ?? false;
+    return { tile, gradient: new GradientBuilder(tile, products, place, singleTile) };
   }
 
   /** Declares the tile, the thread's sums and the nonlinearity. */

@@ -269,11 +269,15 @@ export class GradientBuilder {
   readonly #store: GradientStore;
   readonly #accumulators: number;
 
-  /** @param result WGSL of the vec4 with index `*` of this chunk's gradient row. */
+  /**
+   * @param result WGSL of the vec4 with index `*` of this chunk's gradient row
+   * @param singleTile a chunk is one tile: what goes to the result is not summed there
+   */
   constructor(
     readonly tile: TileBuilder,
     products: readonly OuterProduct[],
     readonly result: string,
+    readonly singleTile = false,
   ) {
     const { profile, threads } = tile;
     let first = 0;
@@ -322,7 +326,7 @@ export class GradientBuilder {
     const { writer: w } = this.tile;
     if (this.#store === "registers") {
       for (let at = 0; at < this.#accumulators; at++) w.line(`var gradient${at} = vec4f();`);
-    } else if (this.#store === "result") {
+    } else if (this.#store === "result" && !this.singleTile) {
       for (const product of this.#products) {
         this.#blocks(product, (_sum, place) => w.line(`${place} = vec4f();`));
       }
@@ -349,7 +353,8 @@ export class GradientBuilder {
     };
     this.#blocks(product, (sum, place, i, j4) => {
       const values = [0, 1, 2, 3].map((part) => `sum${i}_${j4 * 4 + part}`).join(", ");
-      w.line(`${this.#store === "result" ? place : sum} += vec4f(${values});`);
+      if (this.#store !== "result") w.line(`${sum} += vec4f(${values});`);
+      else w.line(`${place} ${this.singleTile ? "=" : "+="} vec4f(${values});`);
     }, () => {
       sums((name) => w.line(`var ${name} = 0.0;`));
       const head = { variable: "group", from: "0u", to: `${width}u`, step, passes: width / step };
