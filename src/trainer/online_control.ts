@@ -315,19 +315,18 @@ export interface ControlRequest {
   readonly onEpisode: (report: EpisodeReport) => void;
 }
 
+/** Most elites of the planners that have some. */
+const ELITES = 50;
+
 /** Options of the planner that make it evaluate `candidates` sequences in all. */
 export function plannerOptions(config: FamleConfig): Record<string, number> {
   const { planner, candidates } = config;
-  switch (planner) {
-    case "random":
-      return { candidates };
-    case "cem":
-    case "mppi":
-      return { population: Math.max(2, Math.round(candidates / 5)) };
-    case "icem":
-      // rounds shrink by 1.25: 2975 + 2380 + ... = 10,000
-      return { population: Math.max(2, Math.round(0.2975 * candidates)) };
-  }
+  if (planner === "random") return { candidates };
+  // iCEM's 5 rounds shrink by 1.25: 2975 + 2380 + ... = 10,000; the others have 5 equal ones
+  const share = planner === "icem" ? 0.2975 : 0.2;
+  const population = Math.max(2, Math.round(share * candidates));
+  if (planner === "mppi") return { population };
+  return { population, elites: Math.min(ELITES, population >> 1) };
 }
 
 /** Names the first number of a state that is not finite; `null`: all are. */

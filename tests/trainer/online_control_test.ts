@@ -174,10 +174,16 @@ Deno.test("controlRobot() stops an episode that no sequence has a finite return 
 
 Deno.test("plannerOptions() makes every planner evaluate about as many sequences", () => {
   assert.deepEqual(plannerOptions(CONFIG), { candidates: 200 });
-  assert.deepEqual(plannerOptions({ ...CONFIG, planner: "cem" }), { population: 40 });
+  assert.deepEqual(plannerOptions({ ...CONFIG, planner: "cem" }), {
+    population: 40,
+    elites: 20,
+  });
   assert.deepEqual(plannerOptions({ ...CONFIG, planner: "mppi" }), { population: 40 });
   // 60 + 48 + 38 + 31 + 24 = 201
-  assert.deepEqual(plannerOptions({ ...CONFIG, planner: "icem" }), { population: 60 });
+  assert.deepEqual(plannerOptions({ ...CONFIG, planner: "icem" }), {
+    population: 60,
+    elites: 30,
+  });
 });
 
 Deno.test("controlRobot() runs with every planner", async () => {
