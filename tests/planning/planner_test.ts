@@ -132,14 +132,15 @@ Deno.test("plan() depends on seed, position and the plans since reset() alone", 
     const elsewhere = createPlanner(name, PROBLEM, SMALL[name]);
     const other = await elsewhere.plan(bowl, new KeyedRandom(5), { ...START, task: 1 });
     assert.notDeepEqual(other.sequence, first[0].sequence, name);
-    // every round draws numbers of its own
+    // every round draws numbers of its own: without any score the distribution stays as it is
     const rows = new Set<string>();
     let asked = 0;
     await createPlanner(name, PROBLEM, SMALL[name]).plan(
       (sequences, count) => {
-        rows.add(sequences.subarray(LENGTH * (count - 1)).join());
+        // candidate 0 can be the mean
+        rows.add(sequences.subarray(LENGTH, 2 * LENGTH).join());
         asked++;
-        return Promise.resolve(new Float64Array(count));
+        return Promise.resolve(new Float64Array(count).fill(NaN));
       },
       new KeyedRandom(5),
       START,
@@ -217,7 +218,8 @@ Deno.test("the next plan starts from the last one, one step on", async () => {
   // with one elite and nothing kept of the old mean, the last mean is the best sequence
   const options = {
     cem: { population: 50, rounds: 1, elites: 1, smoothing: 0 },
-    icem: { population: 50, rounds: 1, elites: 1, smoothing: 0, keep: 1 },
+    // two rounds, as the last one has the mean for a candidate
+    icem: { population: 50, rounds: 2, elites: 1, smoothing: 0, keep: 1 },
     mppi: { population: 50, rounds: 1 },
   };
   for (const name of ["cem", "icem", "mppi"] as const) {
@@ -248,6 +250,23 @@ Deno.test("the next plan starts from the last one, one step on", async () => {
     await planner.plan(evaluate, new KeyedRandom(10), NEXT);
     assert.notDeepEqual([...first!], shifted, name);
   }
+});
+
+Deno.test("MPPI leaves candidates without score out of the mean where all others are equal", async () => {
+  let asked = new Float32Array(0);
+  await createPlanner("mppi", PROBLEM, { population: 200, rounds: 1 }).plan(
+    (sequences, count) => {
+      asked = sequences.slice();
+      return Promise.resolve(
+        Float64Array.from({ length: count }, (_, n) => sequences[n * LENGTH] < -0.1 ? 1 : NaN),
+      );
+    },
+    new KeyedRandom(13),
+    START,
+  );
+  // the mean, asked about last; over all candidates it would be 0 +- 0.3 / sqrt(200)
+  assert.equal(asked.length, LENGTH);
+  assert.ok(asked[0] < -0.1, `${asked[0]}`);
 });
 
 Deno.test("iCEM's population shrinks, and its elites come back", async () => {

@@ -106,7 +106,8 @@ Deno.test("readNpz() reads what numpy wrote, and what writeNpz() wrote", () => {
   assert.deepEqual(readNpz(fixture("arrays.npz"), "arrays.npz"), wanted);
   const file = writeNpz({ block: values, counts });
   assert.deepEqual(readNpz(file, "x.npz"), wanted);
-  assert.deepEqual(writeNpz({ block: values, counts }), file);
+  // time and date of the first file in MS-DOS's format: midnight, 1 January 1980
+  assert.deepEqual([...file.subarray(10, 14)], [0, 0, 0x21, 0]);
   mistreat("arrays.npz", readNpz);
 });
 

@@ -146,14 +146,14 @@ Deno.test("readTorchCheckpoint() ends on pickles made to exhaust a reader", () =
   assert.ok(Array.isArray(readTorchCheckpoint(withPickle(doubled + "."), "x.pt")));
   // a text of 4 GB, a storage of 2^53 numbers, a tensor of 10^15 copies of one number
   refused("\x80\x02X\xff\xff\xff\xff.", /in the middle/);
-  const tensor = (count: string, shape: string) =>
+  const tensor = (count: string, shape: string, stride = "K\0") =>
     "\x80\x02ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\n" +
-    `X\x01\0\0\x000X\x03\0\0\0cpu${count}tQK\0(${shape}t(K\0t\x89}tR.`;
-  const refusedTensor = (count: string, shape: string, text: RegExp) =>
+    `X\x01\0\0\x000X\x03\0\0\0cpu${count}tQK\0(${shape}t(${stride}t\x89}tR.`;
+  const refusedTensor = (count: string, shape: string, text: RegExp, stride?: string) =>
     refuses(
       () =>
         readTorchCheckpoint(
-          withPickle(tensor(count, shape), { "m/data/0": new Uint8Array(4) }),
+          withPickle(tensor(count, shape, stride), { "m/data/0": new Uint8Array(4) }),
           "x.pt",
         ),
       "x.pt",
@@ -168,6 +168,8 @@ Deno.test("readTorchCheckpoint() ends on pickles made to exhaust a reader", () =
   );
   refusedTensor("\x8a\x07\0\0\0\0\0\0\x1f", "K\x01", /impossible shape|needs \d+/);
   refusedTensor("K\x01", "\x8a\x07\0\x80\xc6\xa4\x7e\x8d\x03", /impossible size/);
+  // the second of two elements where there is one
+  refusedTensor("K\x01", "K\x02", /\[2\] beyond the end/, "K\x01");
 });
 
 Deno.test("readTorchCheckpoint() survives broken files", () => {
