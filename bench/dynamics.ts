@@ -7,10 +7,12 @@
  *
  * Operations are counted as multiply and add, for the network with its embedding as an input:
  * 1.17 GFLOP for the reacher's control step. "projected" is the median times the number of
- * repetitions that the published run makes.
+ * repetitions that the published run makes. "cores" is the least processor time of all threads
+ * together: it hardly changes when other programs want the same cores.
  *
  * `deno run -A bench/dynamics.ts [cpu|webgpu|tfjs]... [--seconds 2] [--json]`
  */
+import process from "node:process";
 import type { Tensor as TfjsTensor, Tensor2D } from "@tensorflow/tfjs";
 import { CpuDevice } from "../src/compute/cpu/cpu_device.ts";
 import type { Device, Tensor } from "../src/compute/device.ts";
@@ -40,6 +42,8 @@ interface Result {
   readonly median: number;
   readonly least: number;
   readonly first: number;
+  /** Processor time of one repetition, all threads together, milliseconds: the least. */
+  readonly cores: number;
   readonly gflops: number | null;
   /** Seconds of the published run. */
   readonly projected: number | null;
@@ -301,17 +305,20 @@ function benchmarks(device: Device): Benchmark[] {
 async function measure(description: string, benchmark: Benchmark): Promise<Result> {
   const { name, run, flops, times, pytorch } = benchmark;
   const milliseconds: number[] = [];
+  let cores = Infinity;
   const end = performance.now() + budget;
   do {
-    const start = performance.now();
+    const start = performance.now(), used = process.cpuUsage();
     await run();
     milliseconds.push(performance.now() - start);
+    const { user, system } = process.cpuUsage(used);
+    cores = Math.min(cores, (user + system) / 1000);
   } while (milliseconds.length < 4 || performance.now() < end);
   const [first, ...rest] = milliseconds;
   rest.sort((a, b) => a - b);
   const median = rest[Math.floor(rest.length / 2)];
   return {
-    ...{ name, device: description, median, least: rest[0], first, pytorch },
+    ...{ name, device: description, median, least: rest[0], first, cores, pytorch },
     gflops: flops === undefined ? null : flops / median / 1e6,
     projected: times === undefined ? null : times * median / 1000,
   };
@@ -399,8 +406,8 @@ const results: Result[] = [];
 function report(result: Result): void {
   results.push(result);
   if (flag("--json")) return;
-  const { name, median, least, first, gflops, projected, pytorch } = result;
-  const numbers = [median, least, first].map((ms) => ms.toFixed(2).padStart(9));
+  const { name, median, least, first, cores, gflops, projected, pytorch } = result;
+  const numbers = [median, least, first, cores].map((ms) => ms.toFixed(2).padStart(9));
   console.log(
     `${name.padEnd(46)}${numbers.join(" ")} ${gflops?.toFixed(1).padStart(8) ?? ""} ` +
       `${(projected === null ? "" : `${projected.toFixed(1)} s`).padStart(10)}   ${pytorch}`,
@@ -410,7 +417,7 @@ function report(result: Result): void {
 function heading(description: string): void {
   if (flag("--json")) return;
   console.log(`\n${description}`);
-  const columns = ["median ms", "least", "first"].map((text) => text.padStart(9));
+  const columns = ["median ms", "least", "first", "cores"].map((text) => text.padStart(9));
   console.log(
     `${"".padEnd(46)}${columns.join(" ")} ${"GFLOP/s".padStart(8)} ${"projected".padStart(10)}` +
       "   PyTorch",

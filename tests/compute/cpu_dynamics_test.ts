@@ -23,6 +23,7 @@ import {
   dynamicsTrainCase,
   randomDynamicsCases,
   REACHER,
+  SINE,
 } from "./dynamics_cases.ts";
 
 const reference = new ReferenceDevice();
@@ -60,6 +61,15 @@ for (const simd of ["relaxed", "plain"] satisfies SimdLevel[]) {
     });
   }
 }
+
+Deno.test("dynamics_gradient of more rows than its work items hold at first", async () => {
+  await withDevice({ threads: 1 }, (device) =>
+    assertKernels(device, [{
+      name: "17,001 rows",
+      kernel: "dynamics_gradient",
+      build: dynamicsGradientCase({ spec: { ...SINE, hiddenSizes: [5] }, rows: 17_001 }),
+    }]));
+});
 
 Deno.test({
   name: "CpuDevice gives the same bits of the dynamics kernels with 1, 2 and 5 threads",

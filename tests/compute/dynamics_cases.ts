@@ -437,7 +437,8 @@ export function dynamicsEdgeCases(): KernelCase[] {
   };
   const deep: DynamicsSpec = { ...odd, hiddenSizes: [9, 4, 12, 3], outputLimit: 10 };
   return [
-    ...[1, 3, 64, 67].flatMap((rows) => dynamicsRowCases({ spec: SMALL, rows })),
+    // 700: sums of several work items
+    ...[1, 3, 64, 67, 700].flatMap((rows) => dynamicsRowCases({ spec: SMALL, rows })),
     ...dynamicsRowCases({ spec: odd, rows: 33 }),
     ...dynamicsRowCases({ spec: plain, rows: 130 }),
     ...dynamicsRowCases({ spec: { ...odd, situations: 0, embeddingDim: 0 }, rows: 5 }),

@@ -18,7 +18,7 @@ import {
   tileError,
   unpackLayer,
 } from "./dynamics";
-import { clearLanes, gatherRows, LANES, ROW } from "./lanes";
+import { gatherRows, LANES, ROW } from "./lanes";
 import { zero } from "./simd";
 
 /** Arguments of the kernels of this file; written by plan.ts in this order. */
@@ -39,7 +39,7 @@ export function dynamics_rows_scratch(args: RowsArgs, scratch: usize): usize {
   return layOutBackward(args, scratch, layOutModel(args, scratch)) - scratch;
 }
 
-/** Floats of a chunk's partial sums in `dynamics_gradient`: loss, padding, packed gradient. */
+/** Bytes of a chunk's partial sums in `dynamics_gradient`: loss, padding, packed gradient. */
 export function dynamics_gradient_partials(args: RowsArgs, scratch: usize): usize {
   layOutModel(args, scratch);
   return (4 + modelOf(scratch).floats) * 4;
@@ -57,9 +57,7 @@ function begin(args: RowsArgs, scratch: usize): void {
 function loadTile(args: RowsArgs, scratch: usize, n: i32, count: i32): void {
   const first = layerOf(scratch, 0);
   gatherRows(first.x, args.inputData + <usize>(n * args.inputs) * 4, args.inputs, 0, count);
-  if (args.embeddingDim == 0) return;
   gatherEmbeddings(args, scratch, args.situationData + <usize>n * 4, count);
-  clearLanes(first.x + <usize>args.inputs * ROW, args.embeddingDim, count);
 }
 
 /** Targets of rows n .. n + count - 1. */

@@ -229,18 +229,15 @@ export function biasGradient(d: usize, g: usize, outPad: i32, blocks: i32, add: 
   const span = <usize>blocks * BLOCK;
   const end = g + <usize>outPad * 4;
   for (; g < end; g += 16, d += 4 * ROW) {
-    let s0 = add ? v128.load(g) : f32x4.splat(0);
-    // each lane of the start belongs to one row: it is added to the sums at the end
-    const start = s0;
-    s0 = f32x4.splat(0);
-    let s1 = s0, s2 = s0, s3 = s0;
+    let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
     for (let p = d; p < d + span; p += 16) {
       s0 = f32x4.add(s0, v128.load(p));
       s1 = f32x4.add(s1, v128.load(p, 128));
       s2 = f32x4.add(s2, v128.load(p, 256));
       s3 = f32x4.add(s3, v128.load(p, 384));
     }
-    v128.store(g, f32x4.add(start, sumEach(s0, s1, s2, s3)));
+    const sums = sumEach(s0, s1, s2, s3);
+    v128.store(g, add ? f32x4.add(v128.load(g), sums) : sums);
   }
 }
 
@@ -271,8 +268,8 @@ export function slopeTile(relu: i32, d: usize, y: usize, rows: i32, blocks: i32)
 }
 
 /**
- * Columns of a tile from rows in memory: tile[i,n] = from[row(n), i] for n < count, 0 for the rest
- * of its blocks.
+ * Columns of a tile from rows in memory: tile[i,n] = from[row(n), i] for n < count. Later lanes
+ * keep what they hold: their deltas are zero (`tileError`), so all that matters is that it is finite.
  *
  * @param rows [count] u32 row of every sample, or 0: samples are consecutive rows
  */
@@ -289,16 +286,5 @@ export function gatherRows(
     let p = from + row * bytes, to = tile + <usize>n * 4;
     const end = p + bytes;
     for (; p < end; p += 4, to += ROW) store<f32>(to, load<f32>(p));
-  }
-  clearLanes(tile, width, count);
-}
-
-/** Zeros from sample `count` to the end of its block, in the first `rows` features. */
-export function clearLanes(tile: usize, rows: i32, count: i32): void {
-  const last = (count + BLOCK_LANES - 1) & ~(BLOCK_LANES - 1);
-  if (count == last) return;
-  for (let i: i32 = 0; i < rows; i++) {
-    const row = tile + <usize>i * ROW;
-    for (let n = count; n < last; n++) store<f32>(row + <usize>n * 4, 0);
   }
 }
