@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # check_binary.sh BINARY: runs the compiled program as a user would who has nothing else: from
-# another folder, with an empty environment, two iterations on each device.
+# another folder, with an empty environment: two iterations of each algorithm on each device, and the
+# arm that adapts with the model inside of the program, with its pictures.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -17,6 +18,12 @@ for algorithm in mmaml promp; do
     test "$(wc -l <"$out/progress.csv")" -eq 3
     test -s "$out/checkpoints/checkpoint-000002.safetensors"
   done
+done
+for device in cpu webgpu; do
+  run famle adapt --device "$device" --out "adapt-$device" --iterations 2 \
+    --set candidates=200 --set episode_length=5
+  test -s "adapt-$device/arm.png"
+  test -s "adapt-$device/rewards.svg"
 done
 if run mmaml does-not-exist.json 2>message; then
   echo "error: a missing config was accepted" >&2
