@@ -12,7 +12,7 @@ import { RolloutTile } from "../../src/compute/webgpu/dynamics_rollout.ts";
 import { GPU_PROFILE, SOFTWARE_PROFILE } from "../../src/compute/webgpu/profile.ts";
 import type { WebGpuDevice } from "../../src/compute/webgpu/webgpu_device.ts";
 import { RunError } from "../../src/util/errors.ts";
-import { assertKernel, type CaseBuilder, runCase } from "./compare.ts";
+import { assertKernel, type CaseBuilder, type KernelCase, runCase } from "./compare.ts";
 import {
   dynamicsEdgeCases,
   dynamicsErrorsCase,
@@ -152,72 +152,16 @@ gpuTest(
         },
       }));
       assert.equal(after, before);
-      const other = await run((command) => ({
-        ...command,
-        reward: { linear: [{ column: 1, weight: 1 }], proximity: null, penalty: null },
-      }));
-      assert.equal(other, before + 1);
-    }),
-);
-
-/** The reward of a rollout case. */
-async function rewardOf(build: CaseBuilder): Promise<DynamicsRollout["reward"]> {
-  let found: DynamicsRollout["reward"] | undefined;
-  await runCase(
-    reference,
-    changed<DynamicsRollout>(build, (command) => {
-      found = command.reward;
-      return command;
-    }),
-  );
-  return found!;
-}
-
-gpuTest(
-  "NaN in an action or a row stays visible and away from others",
-  () =>
-    withGpu(async (device) => {
-      const sizes = { spec: SMALL, count: 9, horizon: 3, states: false, reward: ALL_PARTS };
-      const [{ data: returns }] = await runCase(device, async (target, random) => {
-        const built = await dynamicsRolloutCase(sizes)(target, random);
-        const [command] = built.commands;
-        assert.ok(command.kernel === "dynamics_rollout");
-        // the second action column of the second step of sequence 4
-        target.write(command.sequences, [NaN], (4 * 3 + 1) * 2 + 1);
-        return built;
-      });
-      assert.deepEqual(
-        Array.from(returns, Number.isNaN),
-        Array.from({ length: 9 }, (_, l) => l === 4),
-      );
-      for (const name of ["inputs", "targets"] as const) {
-        const [gradient, loss] = await runCase(device, async (target, random) => {
-          const built = await dynamicsGradientCase({ spec: SMALL, rows: 5 })(target, random);
-          const [command] = built.commands;
-          assert.ok(command.kernel === "dynamics_gradient");
-          target.write(command[name], [NaN]);
-          return built;
-        });
-        assert.ok(Number.isNaN(loss.data[0]), name);
-        assert.ok(gradient.data.some(Number.isNaN), name);
+      const others = [
+        { linear: linear.map(({ weight }) => ({ column: 1, weight })), proximity, penalty },
+        { linear, proximity: { ...proximity!, columns: proximity!.columns.toReversed() }, penalty },
+        { linear, proximity, penalty: { ...penalty!, column: 0, below: 1e9 } },
+      ];
+      for (const [at, reward] of others.entries()) {
+        assert.equal(await run((command) => ({ ...command, reward })), before + 1 + at);
       }
     }),
 );
-
-gpuTest("nothing to do is no error", () =>
-  withGpu(async (device) => {
-    const none: DynamicsSpec = { ...SMALL, situations: 0, embeddingDim: 0 };
-    const builds = [
-      dynamicsErrorsCase({ spec: none, rows: 3 }),
-      dynamicsTrainCase({ spec: SMALL, rows: 3, batchSize: 2, updates: 0 }),
-      interpolateCase(0, 0.5),
-    ];
-    for (const build of builds) await runCase(device, build);
-    const same = device.tensor("same", [2]);
-    device.write(same, [1, 2]);
-    await device.submit([{ kernel: "interpolate", from: same, to: same, factor: 0.5, out: same }]);
-    assert.deepEqual([...await device.read(same)], [1, 2]);
-  }));
 
 gpuTest(
   "models that do not fit the workgroup memory are refused with their sizes",

@@ -319,7 +319,6 @@ export class RolloutTile extends LayerTile {
 export function planDynamicsRollout(command: DynamicsRollout, context: PlanContext): Dispatch[] {
   const { spec, params, normalizer, bounds, state, sequences, horizon, discount } = command;
   const { reward, returns, states } = command;
-  if (returns.size === 0) return [];
   const packed = packRollout(spec);
   const { profile, limits } = context;
   const rollout = new RolloutTile({ packed, profile, limits, reward, states: states !== null });

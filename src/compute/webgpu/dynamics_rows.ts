@@ -96,7 +96,6 @@ export function packDispatch(
 /** Dispatches of {@link DynamicsForward}. */
 export function planDynamicsForward(command: DynamicsForward, context: PlanContext): Dispatch[] {
   const { spec, params, inputs, situations, outputs } = command;
-  if (situations.size === 0) return [];
   const packed = packDynamics(spec);
   const { profile, limits } = context;
   const source = ROWS_WITH_SITUATIONS;
@@ -126,7 +125,6 @@ export function planDynamicsForward(command: DynamicsForward, context: PlanConte
 export function planDynamicsErrors(command: DynamicsErrors, context: PlanContext): Dispatch[] {
   const { spec, params, inputs, targets, errors } = command;
   const { situations } = spec;
-  if (situations === 0) return [];
   const rows = inputs.size / spec.inputDim;
   const packed = packDynamics(spec);
   const { profile, limits } = context;
