@@ -163,6 +163,73 @@ gpuTest(
     }),
 );
 
+/** The reward of a rollout case. */
+async function rewardOf(build: CaseBuilder): Promise<DynamicsRollout["reward"]> {
+  let found: DynamicsRollout["reward"] | undefined;
+  await runCase(
+    reference,
+    changed<DynamicsRollout>(build, (command) => {
+      found = command.reward;
+      return command;
+    }),
+  );
+  return found!;
+}
+
+gpuTest(
+  "NaN in an action or a row stays visible and away from others",
+  () =>
+    withGpu(async (device) => {
+      const sizes = { spec: SMALL, count: 9, horizon: 3, states: false, reward: ALL_PARTS };
+      const [{ data: returns }] = await runCase(device, async (target, random) => {
+        const built = await dynamicsRolloutCase(sizes)(target, random);
+        const [command] = built.commands;
+        assert.ok(command.kernel === "dynamics_rollout");
+        // the second action column of the second step of sequence 4
+        target.write(command.sequences, [NaN], (4 * 3 + 1) * 2 + 1);
+        return built;
+      });
+      assert.deepEqual(
+        Array.from(returns, Number.isNaN),
+        Array.from({ length: 9 }, (_, l) => l === 4),
+      );
+      for (const name of ["inputs", "targets"] as const) {
+        const [gradient, loss] = await runCase(device, async (target, random) => {
+          const built = await dynamicsGradientCase({ spec: SMALL, rows: 5 })(target, random);
+          const [command] = built.commands;
+          assert.ok(command.kernel === "dynamics_gradient");
+          target.write(command[name], [NaN]);
+          return built;
+        });
+        assert.ok(Number.isNaN(loss.data[0]), name);
+        assert.ok(gradient.data.some(Number.isNaN), name);
+      }
+    }),
+);
+
+gpuTest("nothing to do is no error", () =>
+  withGpu(async (device) => {
+    const none: DynamicsSpec = { ...SMALL, situations: 0, embeddingDim: 0 };
+    const reward = { linear: true, proximity: false, penalty: false };
+    const cases: KernelCase[] = [
+      {
+        kernel: "dynamics_errors",
+        name: "none",
+        build: dynamicsErrorsCase({ spec: none, rows: 3 }),
+      },
+      ...dynamicsRowCases({ spec: SMALL, rows: 0 }),
+      dynamicsTrainKernelCase({ spec: SMALL, rows: 3, batchSize: 2, updates: 0 }),
+      dynamicsRolloutKernelCase({ spec: SMALL, count: 0, horizon: 3, states: true, reward }),
+      dynamicsRolloutKernelCase({ spec: SMALL, count: 3, horizon: 0, states: true, reward }),
+      { kernel: "interpolate", name: "none", build: interpolateCase(0, 0.5) },
+    ];
+    for (const kernelCase of cases) await assertKernel(device, reference, kernelCase);
+    const same = device.tensor("same", [2]);
+    device.write(same, [1, 2]);
+    await device.submit([{ kernel: "interpolate", from: same, to: same, factor: 0.5, out: same }]);
+    assert.deepEqual([...await device.read(same)], [1, 2]);
+  }));
+
 gpuTest(
   "models that do not fit the workgroup memory are refused with their sizes",
   () =>
