@@ -131,7 +131,7 @@ export function resultTable(summaries: readonly MethodSummary[]): string[] {
   const head = [
     "reward per episode",
     ...shown.map((e) => `${e + 1}.`),
-    "last 5",
+    `last ${Math.min(LAST_EPISODES, episodes)}`,
     "until 90 % of healthy",
   ];
   const rows = summaries.map(({ method, perEpisode, last, recovery, meanRecovery }) => {
