@@ -48,7 +48,12 @@ export * from "./src/compute/reference/reference_device.ts";
 export type { KernelLimits } from "./src/compute/webgpu/kernel.ts";
 export type { TileProfile } from "./src/compute/webgpu/profile.ts";
 export * from "./src/compute/webgpu/webgpu_device.ts";
-export { FAMLE_KEYS, type FamleConfig, resolveFamleConfig } from "./src/config/famle.ts";
+export {
+  FAMLE_KEYS,
+  type FamleConfig,
+  type FamleKey,
+  resolveFamleConfig,
+} from "./src/config/famle.ts";
 export * from "./src/config/parse.ts";
 export { CONFIG_KEYS, type ConfigKey, type RunConfig } from "./src/config/schema.ts";
 export * from "./src/envs/check.ts";
@@ -57,7 +62,7 @@ export * from "./src/envs/famle/famle_env.ts";
 export * from "./src/envs/registry.ts";
 export * from "./src/nn/init.ts";
 export * from "./src/planning/planner.ts";
-export { createPlanner, PLANNER_NAMES, PLANNER_OPTIONS } from "./src/planning/registry.ts";
+export { createPlanner, PLANNER_NAMES } from "./src/planning/registry.ts";
 export * from "./src/rollout/baseline.ts";
 export * from "./src/rollout/processor.ts";
 export * from "./src/rollout/sampler.ts";

@@ -45,6 +45,7 @@ export class DynamicsModel {
   /** [P] */
   readonly params: Tensor;
 
+  /** A model with zeros for parameters. */
   constructor(device: Device, spec: DynamicsSpec, normalizer: Normalizer) {
     this.device = device;
     this.spec = spec;
@@ -143,7 +144,9 @@ export class MinibatchTraining {
   readonly command: Command;
 
   /**
+   * Prepares the updates.
    * @param rows rows of one situation
+   * @param situation whose embedding is trained along
    * @param batchSize B
    * @param updates U
    */
@@ -214,6 +217,7 @@ export class SequenceEvaluator {
   #reward: StageReward = { linear: [], proximity: null, penalty: null };
   #situation = 0;
 
+  /** Situation 0, a reward of 0, bounds of 0 and the state 0 until they are set. */
   constructor(model: DynamicsModel, task: SequenceTask) {
     const { device, spec, normalizer: { meanIn, stdIn, meanOut, stdOut } } = model;
     this.#model = model;

@@ -62,6 +62,7 @@ export class ReptileTraining {
   readonly #perPass: number[];
 
   /**
+   * Prepares the meta-iterations; the model's parameters are trained in place.
    * @param rows of every situation, in the order of the embeddings
    * @param embeddingOf embedding of a situation; the identity but for shared embeddings
    */
