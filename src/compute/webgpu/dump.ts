@@ -71,7 +71,7 @@ export function dumpDynamicsKernels(
   const rollout = packRollout(spec);
   const tile = (source: RowSource, backward: boolean) =>
     new DynamicsTile({ packed, profile, limits, source, backward });
-  const train = trainTile(packed, { profile, limits }, true);
+  const train = trainTile(packed, { profile, limits }, 32, true);
   return numbered([
     packDynamicsKernel(packed),
     dynamicsForwardKernel(tile(ROWS_WITH_SITUATIONS, false)),

@@ -42,16 +42,21 @@ export function trainGradientKernel(model: DynamicsTile): Kernel {
 }
 
 /**
- * Tile of a minibatch's gradient.
+ * Tile of a minibatch's gradient, no larger than the minibatch needs.
  * @param singleTile small minibatches: a chunk is one tile
  */
 export function trainTile(
   packed: PackedDynamics,
   { profile, limits }: Pick<PlanContext, "profile" | "limits">,
+  batchSize: number,
   singleTile: boolean,
 ): DynamicsTile {
-  const source = MINIBATCH_ROWS;
-  return new DynamicsTile({ packed, profile, limits, source, backward: true, singleTile });
+  const smallest = profile.tileSizes.at(-1)!;
+  const tileSizes = profile.tileSizes.filter((size) => size < 2 * batchSize || size === smallest);
+  return new DynamicsTile({
+    ...{ packed, profile: { ...profile, tileSizes }, limits, backward: true, singleTile },
+    source: MINIBATCH_ROWS,
+  });
 }
 
 /** The optimiser's step on a packed row, from the chunks' gradient rows. */
@@ -138,13 +143,13 @@ export function planDynamicsTrain(command: DynamicsTrain, context: PlanContext):
   if (updates === 0) return [];
   const packed = packDynamics(spec);
   const { size, gradSize, numParams } = packed;
-  const { tileSize } = trainTile(packed, context, true);
+  const { tileSize } = trainTile(packed, context, batchSize, true);
   const tiles = Math.ceil(batchSize / tileSize);
   const singleTile = wantedTilesPerChunk(tiles, 1, context.profile, gradSize) === 1;
-  const model = trainTile(packed, context, singleTile);
+  const model = trainTile(packed, context, batchSize, singleTile);
   const key = JSON.stringify(spec);
   const kernel = context.kernel(
-    `train_gradient ${key} ${singleTile}`,
+    `train_gradient ${key} ${tileSize} ${singleTile}`,
     () => trainGradientKernel(model),
   );
   const cut = chunksOf(kernel, tileSize, 1, batchSize, context, gradSize);
