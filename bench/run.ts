@@ -5,7 +5,7 @@
 import { probeAdapter } from "../src/compute/webgpu/adapter.ts";
 
 const adapter = await probeAdapter();
-const scripts = ["kernels_cpu.ts", "meta_gradient.ts", "dynamics.ts", "sampling.ts"];
+const scripts = ["kernels_cpu.ts", "meta_gradient.ts", "dynamics.ts", "sampling.ts", "jobs.ts"];
 if (adapter === null) console.log("webgpu: no adapter was found, so nothing is measured on it");
 else scripts.splice(1, 0, "kernels_webgpu.ts");
 

@@ -1,20 +1,24 @@
 /**
- * Environment steps per second of the MuJoCo environments, for 1 to all workers, each with 20
- * simulators stepped in turn. Three ways to play the same episodes to the last bit:
+ * Environment steps per second of the environments, for 1 to all workers, each with 20 simulators
+ * stepped in turn. Three ways to play the same episodes to the last bit:
  *
  *     sampler   what training does but for the network: reset, noise, record, step
  *     env       reset and step alone
- *     mj_step   a bare loop of MuJoCo's step with the same controls: the limit
+ *     mj_step   a bare loop of MuJoCo's step with the same controls: the limit (not for the point
+ *               environments)
  *
- * The share of the limit that the sampler reaches is the part of a worker's time that physics
- * takes. All workers play the same way at the same time, for a short while and in turns, so that
+ * The share of the limit that the sampler reaches is the part of its time that physics takes; what
+ * part of a whole job that is, network included, says bench/jobs.ts. All workers play the same way at the same time, for a short while and in turns, so that
  * what else the machine does meets all ways alike; the table has medians.
  *
  * `deno run --allow-read bench/sampling.ts [ENV]... [--workers 1,2] [--seconds 0.3] [--json]`
  */
 import { mujocoBinary } from "../src/envs/mujoco/runtime.ts";
-import { envNames } from "../src/envs/registry.ts";
+import { envNames, loadEnv } from "../src/envs/registry.ts";
+import { BenchWorker, median, option, workerCounts } from "./bench_worker.ts";
 import type { Played, ToWorker, Way } from "./sampling_worker.ts";
+
+type SamplingWorker = BenchWorker<ToWorker, Played>;
 
 /** Turns of the three ways. */
 const TURNS = 3;
@@ -24,45 +28,21 @@ interface Result {
   readonly env: string;
   readonly workers: number;
   /** Environment steps per second of all workers together, by way; medians. */
-  readonly stepsPerSecond: Readonly<Record<Way, number>>;
+  readonly stepsPerSecond: Readonly<Partial<Record<Way, number>>>;
   /** Of the limit, medians of the turns. */
-  readonly samplerShare: number;
-  readonly envShare: number;
+  readonly samplerShare?: number;
+  readonly envShare?: number;
 }
 
-/** A thread that answers every message before the next is sent. */
-class BenchWorker {
-  readonly #worker = new Worker(new URL("./sampling_worker.ts", import.meta.url).href, {
-    type: "module",
-  });
-
-  ask(message: ToWorker): Promise<Played> {
-    return new Promise((resolve, reject) => {
-      this.#worker.onmessage = ({ data }: MessageEvent<Played>) => resolve(data);
-      this.#worker.onerror = (event) => {
-        event.preventDefault();
-        reject(new Error(event.message));
-      };
-      this.#worker.postMessage(message);
-    });
-  }
-
-  stop(): void {
-    this.#worker.terminate();
-  }
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-}
-
-async function measure(env: string, workers: BenchWorker[], seconds: number): Promise<Result> {
+async function measure(env: string, workers: SamplingWorker[], seconds: number): Promise<Result> {
   const all = (message: (worker: number) => ToWorker) =>
     Promise.all(workers.map((worker, w) => worker.ask(message(w))));
   await all((worker) => ({ type: "open", env, worker }));
+  const { usesMujoco } = await loadEnv(env);
+  const ways = WAYS.filter((way) => usesMujoco || way !== "mj_step");
   const rates: Record<Way, number[]> = { sampler: [], env: [], mj_step: [] };
   for (let turn = 0; turn < TURNS; turn++) {
-    for (const way of WAYS) {
+    for (const way of ways) {
       const played = await all(() => ({ type: "play", way, seconds }));
       rates[way].push(played.reduce((sum, { steps, seconds }) => sum + steps / seconds, 0));
     }
@@ -72,35 +52,22 @@ async function measure(env: string, workers: BenchWorker[], seconds: number): Pr
   return {
     env,
     workers: workers.length,
-    stepsPerSecond: {
-      sampler: median(rates.sampler),
-      env: median(rates.env),
-      mj_step: median(rates.mj_step),
-    },
-    samplerShare: share("sampler"),
-    envShare: share("env"),
+    stepsPerSecond: Object.fromEntries(ways.map((way) => [way, median(rates[way])])),
+    ...(usesMujoco ? { samplerShare: share("sampler"), envShare: share("env") } : {}),
   };
 }
 
-function option(name: string, fallback: string): string {
-  const at = Deno.args.indexOf(name);
-  return at < 0 ? fallback : Deno.args[at + 1];
-}
-
-const cores = navigator.hardwareConcurrency;
-const counts = option("--workers", Array.from({ length: cores }, (_, i) => i + 1).join())
-  .split(",").map(Number);
+const counts = workerCounts();
 const seconds = Number(option("--seconds", "0.3"));
 const named = Deno.args.filter((arg, i) => {
   return !arg.startsWith("--") && !["--workers", "--seconds"].includes(Deno.args[i - 1]);
 });
-const simulated = envNames().filter((name) => !name.startsWith("MetaPoint"));
-const strange = named.find((name) => !simulated.includes(name));
+const strange = named.find((name) => !envNames().includes(name));
 if (strange !== undefined) {
-  console.error(`error: ${strange} is not one of the MuJoCo environments: ${simulated.join(", ")}`);
+  console.error(`error: ${strange} is not one of the environments: ${envNames().join(", ")}`);
   Deno.exit(2);
 }
-const envs = named.length > 0 ? named : simulated;
+const envs = named.length > 0 ? named : envNames();
 
 const results: Result[] = [];
 const json = Deno.args.includes("--json");
@@ -111,15 +78,18 @@ if (!json) {
 }
 for (const env of envs) {
   for (const count of counts) {
-    const workers = Array.from({ length: count }, () => new BenchWorker());
+    const workers = Array.from(
+      { length: count },
+      (): SamplingWorker => new BenchWorker(new URL("./sampling_worker.ts", import.meta.url)),
+    );
     for (const worker of workers) await worker.ask({ type: "share", module });
     const result = await measure(env, workers, seconds);
     for (const worker of workers) worker.stop();
     results.push(result);
     if (json) continue;
-    const numbers = WAYS.map((way) => result.stepsPerSecond[way].toFixed(0).padStart(9));
+    const numbers = WAYS.map((way) => (result.stepsPerSecond[way]?.toFixed(0) ?? "").padStart(9));
     const shares = [result.samplerShare, result.envShare]
-      .map((share) => `${(100 * share).toFixed(0)} %`.padStart(6));
+      .map((share) => (share === undefined ? "" : `${(100 * share).toFixed(0)} %`).padStart(6));
     console.log(
       `${env.padEnd(30)} ${String(count).padStart(5)} ${numbers.join(" ")}  ${shares.join(" ")}`,
     );

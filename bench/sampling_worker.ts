@@ -14,6 +14,9 @@ import { KeyedRandom, Purpose } from "../src/util/prng.ts";
 /** Episodes stepped together, as in the published configurations. */
 const ROLLOUTS = 20;
 
+/** Steps; longer episodes would only make the turns longer. */
+const LONGEST_EPISODE = 250;
+
 const SEED = 1;
 
 /** Ways to play. */
@@ -37,11 +40,14 @@ const scope = self as unknown as {
   postMessage(message: Played): void;
 };
 
-/** Keeps the controls that the sampler gives to a simulator. */
+/** Keeps what the sampler gives to a simulator. */
 class Recorder implements Env {
+  /** [T][A] in actuator units */
+  readonly actions: Float64Array[] = [];
+  /** [T][U] what MuJoCo's motors got: the same, but for robots that are damaged */
   readonly controls: Float64Array[] = [];
 
-  constructor(readonly env: MujocoEnv) {}
+  constructor(readonly env: Env) {}
 
   get spec() {
     return this.env.spec;
@@ -66,19 +72,23 @@ class Recorder implements Env {
     this.env.reset(random);
   }
   step(action: Float64Array) {
-    this.controls.push(action.slice());
+    this.actions.push(action.slice());
     this.env.step(action);
+    if (this.env instanceof MujocoEnv) this.controls.push(this.env.sim.ctrl.slice());
   }
   close() {}
 }
 
-/** One environment, E simulators of it, and as many bare simulations. */
+/** One environment, E simulators of it, and where it is one of MuJoCo's as many bare simulations. */
 class Bench {
-  readonly #envs: MujocoEnv[];
+  readonly #envs: Env[];
+  /** Those of MuJoCo: all or none. */
+  readonly #simulated: MujocoEnv[];
   readonly #sampler: Sampler;
   readonly #job: SampleJob;
   readonly #random = new KeyedRandom(SEED);
-  /** [E][T][A] T as long as the episode was */
+  /** [E][T][A], [E][T][U] T as long as the episode was */
+  readonly #actions: Float64Array[][];
   readonly #controls: Float64Array[][];
   readonly #data: MjData[];
   /** [E][A] views of the bare simulations' controls */
@@ -86,17 +96,19 @@ class Bench {
   readonly #longest: number;
   readonly #steps: number;
 
-  private constructor(envs: MujocoEnv[], job: SampleJob) {
+  private constructor(envs: Env[], job: SampleJob) {
     this.#envs = envs;
     this.#job = job;
     const recorders = envs.map((env) => new Recorder(env));
     new Sampler(recorders, SEED).sample(job);
+    this.#actions = recorders.map(({ actions }) => actions);
     this.#controls = recorders.map(({ controls }) => controls);
-    const lengths = this.#controls.map(({ length }) => length);
+    const lengths = this.#actions.map(({ length }) => length);
     this.#longest = Math.max(...lengths);
     this.#steps = lengths.reduce((sum, length) => sum + length, 0);
     this.#sampler = new Sampler(envs, SEED);
-    this.#data = envs.map(({ sim: { model } }) => new model.mujoco.MjData(model.handle));
+    this.#simulated = envs.filter((env) => env instanceof MujocoEnv);
+    this.#data = this.#simulated.map(({ sim: { model } }) => new model.mujoco.MjData(model.handle));
     // All memory is there: views taken from here on stay.
     this.#ctrl = this.#data.map((data) => data.ctrl);
     this.#checkSamePhysics();
@@ -104,13 +116,10 @@ class Bench {
 
   static async open(name: string, worker: number): Promise<Bench> {
     const factory = await loadEnv(name);
-    const envs: MujocoEnv[] = [];
-    for (let e = 0; e < ROLLOUTS; e++) {
-      const env = await factory.createInstance();
-      if (!(env instanceof MujocoEnv)) throw new TypeError(`${name} is not a MuJoCo environment`);
-      envs.push(env);
-    }
-    const { obsDim, actDim, maxSteps, rewardParts } = factory.spec;
+    const envs: Env[] = [];
+    for (let e = 0; e < ROLLOUTS; e++) envs.push(await factory.createInstance());
+    const { obsDim, actDim, rewardParts } = factory.spec;
+    const maxSteps = Math.min(factory.spec.maxSteps, LONGEST_EPISODE);
     return new Bench(envs, {
       iteration: 0,
       task: worker,
@@ -147,7 +156,7 @@ class Bench {
   /** Gives the bare simulations the start of the environments' episodes. */
   #resetBare(): void {
     this.#reset();
-    this.#envs.forEach(({ sim: { model, qpos, qvel } }, e) => {
+    this.#simulated.forEach(({ sim: { model, qpos, qvel } }, e) => {
       const data = this.#data[e];
       model.mujoco.mj_resetData(model.handle, data);
       data.qpos.set(qpos);
@@ -159,15 +168,15 @@ class Bench {
   #playEnvs(): void {
     for (let t = 0; t < this.#longest; t++) {
       for (let e = 0; e < ROLLOUTS; e++) {
-        const controls = this.#controls[e];
-        if (t < controls.length) this.#envs[e].step(controls[t]);
+        const actions = this.#actions[e];
+        if (t < actions.length) this.#envs[e].step(actions[t]);
       }
     }
   }
 
   #playBare(): void {
-    const { frameSkip, sim: { model: { mujoco } } } = this.#envs[0];
-    const models = this.#envs.map(({ sim: { model } }) => model.handle);
+    const { frameSkip, sim: { model: { mujoco } } } = this.#simulated[0];
+    const models = this.#simulated.map(({ sim: { model } }) => model.handle);
     for (let t = 0; t < this.#longest; t++) {
       for (let e = 0; e < ROLLOUTS; e++) {
         const controls = this.#controls[e];
@@ -180,9 +189,10 @@ class Bench {
 
   /** The comparison is worth nothing unless all ways do the same work. */
   #checkSamePhysics(): void {
+    if (this.#simulated.length === 0) return;
     this.#reset();
     this.#playEnvs();
-    const wanted = this.#envs.map(({ sim }) => sim.qpos.slice());
+    const wanted = this.#simulated.map(({ sim }) => sim.qpos.slice());
     this.#resetBare();
     this.#playBare();
     this.#data.forEach((data, e) => {
