@@ -5,13 +5,13 @@
 import { DynamicsModel } from "../algos/dynamics_model.ts";
 import { ReptileTraining } from "../algos/famle.ts";
 import type { Device } from "../compute/device.ts";
-import { dynamicsLayout } from "../compute/layout.ts";
+import type { DynamicsSpec } from "../compute/layout.ts";
 import type { FamleConfig } from "../config/famle.ts";
 import { initDynamics } from "../nn/init.ts";
 import type { Checkpoint } from "../run/checkpoint.ts";
 import type { RunWriter } from "../run/run_dir.ts";
 import { RunError, UserError } from "../util/errors.ts";
-import { normalizerOf } from "../util/normalizer.ts";
+import { type Normalizer, normalizerOf } from "../util/normalizer.ts";
 import { KeyedRandom } from "../util/prng.ts";
 import {
   dynamicsSpecOf,
@@ -82,6 +82,8 @@ export interface FamleTrainResult {
   readonly model: FamleModel;
   /** Whether all meta-iterations are done. */
   readonly finished: boolean;
+  /** [G] mean squared error per row of every situation, of its last pass; `null`: not visited. */
+  readonly losses: readonly (number | null)[];
   /** Wall time. */
   readonly seconds: number;
   /** Last checkpoint; `null` where there is no writer or nothing was done. */
@@ -120,6 +122,38 @@ function checkData(data: FamleData, config: FamleConfig): void {
   }
 }
 
+/** Throws where a checkpoint is not of a training on these data with these settings. */
+function checkResume(
+  from: FamleModel,
+  spec: DynamicsSpec,
+  normalizer: Normalizer,
+  data: FamleData,
+): void {
+  if (JSON.stringify(from.spec) !== JSON.stringify(spec)) {
+    throw new UserError(
+      "resume-mismatch",
+      `Cannot continue the training: its model is ${
+        JSON.stringify(from.spec)
+      }, data and settings ` +
+        `ask for ${JSON.stringify(spec)}`,
+    );
+  }
+  // other rows have another mean or another spread
+  const numbers = (n: Normalizer) => [...n.meanIn, ...n.stdIn, ...n.meanOut, ...n.stdOut].join();
+  const rows = (situations: readonly TrainedSituation[]) =>
+    situations.map(({ row }) => [...row]).join();
+  if (
+    numbers(from.normalizer) !== numbers(normalizer) ||
+    rows(from.situations) !== rows(data.situations)
+  ) {
+    throw new UserError(
+      "resume-mismatch",
+      "Cannot continue the training: the data are not those that it was started with; put them " +
+        "back, or start a new run",
+    );
+  }
+}
+
 /**
  * Meta-trains a model.
  *
@@ -138,9 +172,7 @@ export async function trainFamle(
   const normalizer = normalizerOf(situations, inputDim, outputDim);
   const start = performance.now();
   const from = resume === null ? null : modelFromCheckpoint(resume, "the checkpoint");
-  if (from !== null && from.params.length !== dynamicsLayout(spec).size) {
-    throw new UserError("resume-mismatch", "the checkpoint is of a model of another size");
-  }
+  if (from !== null) checkResume(from, spec, normalizer, data);
   const model = new DynamicsModel(device, spec, normalizer);
   model.setParams(from?.params ?? initDynamics(random, spec));
   const rows = situations.map(({ inputs, targets }) => model.upload(inputs, targets));
@@ -153,6 +185,7 @@ export async function trainFamle(
   let done = from?.metaIterations ?? 0;
   let saved = done;
   let checkpoint: string | null = null;
+  const lastLosses: (number | null)[] = situations.map(() => null);
   const result = async (): Promise<FamleModel> => ({
     env: data.env,
     spec,
@@ -190,6 +223,7 @@ export async function trainFamle(
       for (let g = 0; g < situations.length; g++) {
         losses.push(visited.has(g) ? await reptile.lastLoss(g) : null);
       }
+      losses.forEach((loss, g) => lastLosses[g] = loss ?? lastLosses[g]);
       const known = losses.filter((loss) => loss !== null);
       const meanLoss = known.reduce((sum, loss) => sum + loss, 0) / known.length;
       if (!Number.isFinite(meanLoss)) {
@@ -219,6 +253,7 @@ export async function trainFamle(
     return {
       model: await result(),
       finished: done >= config.metaIterations,
+      losses: lastLosses,
       seconds: (performance.now() - start) / 1000,
       checkpoint,
     };

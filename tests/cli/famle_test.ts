@@ -152,6 +152,7 @@ const REFUSED: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["model", ["adapt", "--model", "nowhere.safetensors"], /no checkpoint nowhere\.safetensors/],
   ["torch", ["adapt", "--model", "nowhere.pt"], /there is no file nowhere\.pt/],
   ["maml", ["adapt", "--model", "x.pt", "--baseline", "best"], /--baseline must be of/],
+  ["both", ["adapt", "--model", "a", "--data", "b"], /--model can't be combined with --data/],
   ["planner", ["adapt", "--planner", "magic"], /--planner/],
   ["control steps", ["adapt", "--control-steps", "5"], /add --online/],
   ["probability", ["adapt", "--online", "--online-damage-probability", "2"], /from 0 to 1/],

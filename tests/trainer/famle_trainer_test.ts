@@ -101,6 +101,22 @@ Deno.test("trainFamle() goes on from a checkpoint to the same bytes", async () =
   assert.deepEqual([...rows(first), ...rows(second)], rows(whole));
 });
 
+Deno.test("trainFamle() refuses to go on with other data or another network", async () => {
+  const writer = new MemoryWriter();
+  const config = famleConfig({ ...SMALL, meta_iter: 100 });
+  await train({ writer, config });
+  const resume = writer.checkpoints.at(-1)!;
+  const refused = (changes: Partial<FamleTrainRequest>, wanted: RegExp) =>
+    assert.rejects(
+      train({ resume, config: famleConfig(SMALL), ...changes }),
+      (error) => error instanceof UserError && wanted.test(error.message),
+    );
+  await refused({ data: linearData(FACTORS, 48, 6) }, /data are not those/);
+  await refused({ data: linearData([1, 0.5, -1]) }, /data are not those/);
+  await refused({ data: linearData([1, 0]) }, /its model is/);
+  await refused({ config: famleConfig({ ...SMALL, hidden_layers: [9] }) }, /its model is/);
+});
+
 Deno.test("trainFamle() gives other parameters for another seed", async () => {
   const config = famleConfig({ ...SMALL, meta_iter: 100 });
   const { model: one } = await train({ config });

@@ -92,6 +92,9 @@ export async function findModels(
   seed: number,
 ): Promise<Models> {
   if (options.model !== undefined) {
+    if (options.data !== undefined) {
+      throw new UserError("usage", "--model can't be combined with --data: give one of them");
+    }
     const famle = await readModel(options.model);
     const env = options.env ?? famle.env?.name ?? DEFAULT_ENV;
     const factory = await loadFamleEnv(env);

@@ -161,7 +161,7 @@ async function train(
     output.status(null);
     await device.close();
   }
-  const { finished, seconds, model } = result;
+  const { finished, seconds, model, losses } = result;
   const path = `${run.path}/${MODEL_FILE}`;
   if (finished) {
     const bytes = await encodeCheckpoint(modelToCheckpoint(model, config));
@@ -172,12 +172,20 @@ async function train(
       type: "summary",
       finished,
       meta_iterations: model.metaIterations,
+      losses,
       seconds,
       model: finished ? path : null,
       run: run.path,
     };
     output.line(JSON.stringify(summary));
   } else if (finished) {
+    // a resumed training that was done already has trained nothing
+    if (losses.some((loss) => loss !== null)) {
+      output.line("mean squared error per row, normalised, in the last pass over a situation:");
+      model.situations.forEach(({ name }, g) =>
+        output.line(`  ${name.padEnd(24)} ${losses[g]?.toPrecision(3) ?? "-"}`)
+      );
+    }
     output.line(`model after ${formatDuration(seconds)}: ${path}`);
   }
   if (finished) return ExitCode.OK;
