@@ -117,24 +117,37 @@ export class StatusView implements ProgressView {
   }
 }
 
-/** For log files and pipes. */
+/** One line per iteration: returns, time, speed, predicted end. */
+export class IterationLines {
+  readonly #pace: Pace;
+
+  constructor(iterations: number) {
+    this.#pace = new Pace(iterations);
+  }
+
+  /** The line of an iteration, in the order in which they end. */
+  of(report: IterationReport): string {
+    const { rate, eta } = this.#pace.after(report);
+    return `iteration ${report.iteration}: ` +
+      `returns ${formatReturns(report.returns, LINE_DIGITS)}, ` +
+      `${Number(report.seconds.toPrecision(3))} s, ${rate}, ${eta}`;
+  }
+}
+
+/** For pipes. */
 export class LineView implements ProgressView {
   readonly #output: Output;
-  readonly #pace: Pace;
+  readonly #lines: IterationLines;
 
   constructor(output: Output, iterations: number) {
     this.#output = output;
-    this.#pace = new Pace(iterations);
+    this.#lines = new IterationLines(iterations);
   }
 
   phase(): void {}
 
   iteration(report: IterationReport): void {
-    const { rate, eta } = this.#pace.after(report);
-    this.#output.line(
-      `iteration ${report.iteration}: returns ${formatReturns(report.returns, LINE_DIGITS)}, ` +
-        `${Number(report.seconds.toPrecision(3))} s, ${rate}, ${eta}`,
-    );
+    this.#output.line(this.#lines.of(report));
   }
 
   summary(summary: TrainSummary, runPath: string): void {

@@ -10,7 +10,7 @@ import { headline, workerCount } from "./headline.ts";
 import { Interrupt } from "./interrupt.ts";
 import type { Output } from "./output.ts";
 import { prepareRun } from "./prepare_run.ts";
-import { JsonView, LineView, type ProgressView, StatusView } from "./progress.ts";
+import { IterationLines, JsonView, LineView, type ProgressView, StatusView } from "./progress.ts";
 import type { TrainOptions } from "./train_options.ts";
 
 function viewFor(
@@ -54,6 +54,7 @@ export async function train(
   notices.forEach(say);
 
   const view = viewFor(options, output, config, resume?.iteration ?? 0);
+  const lines = new IterationLines(config.iterations);
   let rows = 0;
   let summary: TrainSummary;
   try {
@@ -65,6 +66,7 @@ export async function train(
         onIteration: (report) => {
           rows++;
           view.iteration(report);
+          run.note(lines.of(report));
           if (output.isClosed) interrupt.abort();
         },
         // the trainer has put it into the run's log

@@ -70,6 +70,8 @@ fileTest(
       "fake device",
     ]);
     assert.deepEqual(output.statuses, []);
+    const log = Deno.readTextFileSync(`${out}/log.txt`).split("\n");
+    assert.deepEqual(log.filter((line) => line.startsWith("iteration")), output.lines.slice(1, 3));
 
     const params = JSON.parse(Deno.readTextFileSync(`${out}/params.json`));
     assert.equal(params.metarl_version, VERSION);
