@@ -335,7 +335,7 @@ function notFinite(state: Float64Array, names: readonly { readonly name: string 
   return at < 0 ? null : `${names[at].name} is ${state[at]}`;
 }
 
-/** Throws where a model is not one of this environment. */
+/** The learner that a request asks for. */
 function makeLearner(
   context: LearnerContext,
   { factory: { spec }, method }: ControlRequest,
