@@ -109,6 +109,12 @@ export const FAMLE_KEYS = {
     unit: "rows",
     help: "Minibatch of an adaptation",
   },
+  firstSituation: {
+    published: "first_situation",
+    ...orNull(integer(0)),
+    default: null,
+    help: "Situation that plans before anything was observed, from 0 (healthy); null: a random one",
+  },
   planner: {
     published: "planner",
     ...oneOf(PLANNERS),

@@ -35,7 +35,7 @@ import { createPlanner } from "../planning/registry.ts";
 import { type StateBounds, TransitionDataset } from "../rollout/transitions.ts";
 import { normalizerOf } from "../util/normalizer.ts";
 import { KeyedRandom, Purpose } from "../util/prng.ts";
-import type { FamleModel } from "./famle_model.ts";
+import { embeddingOf, type FamleModel } from "./famle_model.ts";
 import { adaptationOrder } from "./famle_order.ts";
 
 /** Predicted states are clamped to this before anything was observed, as published. */
@@ -123,9 +123,11 @@ class MetaLearner implements Learner {
     this.#meta.setParams(model.params);
     this.#adapted.setParams(model.params);
     this.evaluator = new SequenceEvaluator(this.#adapted, config);
-    // nothing is known yet: any situation, as published
+    // nothing is known yet: any situation, as published, or the one that was asked for
     random.at(Purpose.SITUATION, 0, FIRST_SITUATION);
-    this.situation = random.integer(model.spec.situations);
+    this.situation = config.firstSituation === null
+      ? random.integer(model.spec.situations)
+      : embeddingOf(model.spec, config.firstSituation);
     this.evaluator.setSituation(this.situation);
   }
 
