@@ -107,6 +107,20 @@ Deno.test("controlRobot() adapts from the meta-trained values, lowering the erro
   assert.equal(reports[1].plannedWith, reports[0].learned!.selected);
 });
 
+Deno.test("controlRobot() plans with any situation first, or with the one asked for", async () => {
+  const first = async (seed: number, firstSituation: number | null) => {
+    const config = { ...CONFIG, firstSituation };
+    const [report] = await control({ episodes: 1, steps: 1, seed, config });
+    return report.plannedWith;
+  };
+  const drawn = new Set<number | null>();
+  for (let seed = 0; seed < 8; seed++) {
+    drawn.add(await first(seed, null));
+    assert.equal(await first(seed, 4), 4);
+  }
+  assert.ok(drawn.size > 2);
+});
+
 Deno.test("controlRobot() learns from the last adaptSteps rows, or from all", async () => {
   const rows = (reports: EpisodeReport[]) => reports.map(({ learned }) => learned!.rows);
   assert.deepEqual(rows(await control()), [6, 12, 18]);
