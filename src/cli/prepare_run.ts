@@ -23,6 +23,7 @@ import { defaultRunName, RunDir, type RunParams } from "../run/run_dir.ts";
 import type { MetaAlgorithm } from "../trainer/types.ts";
 import { UserError } from "../util/errors.ts";
 import type { JsonValue } from "../util/json.ts";
+import { createRunDir } from "./run_folder.ts";
 import type { TrainOptions } from "./train_options.ts";
 import { VERSION } from "./version.ts";
 
@@ -152,19 +153,6 @@ async function readInit(path: string | null): Promise<Checkpoint | null> {
   return latest.checkpoint;
 }
 
-async function createRun(config: RunConfig, params: RunParams, force: boolean): Promise<RunDir> {
-  if (config.outDir !== null) return await RunDir.create(config.outDir, params, force);
-  const name = `runs/${defaultRunName(params.algorithm, config, new Date(params.started))}`;
-  for (let copy = 1;; copy++) {
-    try {
-      return await RunDir.create(copy === 1 ? name : `${name}-${copy}`, params, false);
-    } catch (error) {
-      // two runs were started within one second
-      if (!(error instanceof UserError && error.code === "out-exists")) throw error;
-    }
-  }
-}
-
 /** A new run whose folder is not made yet. */
 export interface SettledRun extends Omit<PreparedRun, "run" | "resume"> {
   readonly spec: EnvSpec;
@@ -207,7 +195,8 @@ async function prepareNew(
     device: null,
     config: publishedConfig(config),
   };
-  const run = await createRun(config, params, options.force === true);
+  const name = defaultRunName(params.algorithm, config, new Date(params.started));
+  const run = await createRunDir(config.outDir, name, params, options.force === true);
   return { config, run, resume: null, init, notices };
 }
 

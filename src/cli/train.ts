@@ -4,13 +4,13 @@
  */
 import type { RunConfig } from "../config/schema.ts";
 import type { MetaAlgorithm, TrainMeta, TrainSummary } from "../trainer/types.ts";
-import { messageOf, UserError } from "../util/errors.ts";
 import { ExitCode } from "./failure.ts";
 import { headline, workerCount } from "./headline.ts";
 import { Interrupt } from "./interrupt.ts";
 import type { Output } from "./output.ts";
 import { prepareRun } from "./prepare_run.ts";
 import { IterationLines, JsonView, LineView, type ProgressView, StatusView } from "./progress.ts";
+import { leaveFailed, shellWord } from "./run_folder.ts";
 import type { TrainOptions } from "./train_options.ts";
 
 function viewFor(
@@ -22,11 +22,6 @@ function viewFor(
   if (options.json) return new JsonView(output);
   if (!output.isTerminal) return new LineView(output, config.iterations);
   return new StatusView(output, config.iterations, firstIteration);
-}
-
-/** Path as an argument for a shell. */
-function shellWord(path: string): string {
-  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Trains; gives the exit code. `trainMeta` is the trainer to call, for tests. */
@@ -74,13 +69,7 @@ export async function train(
       },
     );
   } catch (error) {
-    try {
-      // asked wrongly and nothing done: leave nothing behind
-      if (error instanceof UserError && rows === 0 && resume === null) run.discard();
-      else run.note(`error: ${messageOf(error)}`);
-    } catch {
-      // the disk may be what failed; the first error says more
-    }
+    leaveFailed(run, error, rows === 0 && resume === null);
     throw error;
   }
   view.summary(summary, run.path);

@@ -1,4 +1,5 @@
 /** A folder of results that one command makes at once: pictures, tables, JSON. */
+import { dirname } from "node:path";
 import { UserError } from "../util/errors.ts";
 import { fileErrorReason, writeFileAtomic } from "./files.ts";
 
@@ -8,13 +9,56 @@ export function stampedName(stem: string, now: Date): string {
   return `${stem}-${date}-${time}`;
 }
 
-/** A folder that was empty or not there before. */
-export class ResultDir {
+function outError(folder: string, error: unknown): UserError {
+  return new UserError(
+    "out-not-writable",
+    `can't create the folder ${folder}: ${fileErrorReason(error)}; choose another one with --out`,
+    { cause: error },
+  );
+}
+
+/** Makes a folder and gives `true`; `false` where there is something of that name. */
+function makeNew(folder: string): boolean {
+  try {
+    Deno.mkdirSync(dirname(folder), { recursive: true });
+    // not recursive: of two processes only one makes it
+    Deno.mkdirSync(folder);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists && exists(folder)) return false;
+    throw outError(folder, error);
+  }
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.lstatSync(path);
+    return true;
+  } catch {
+    return false; // what is in the way lies above it
+  }
+}
+
+function isEmptyFolder(folder: string): boolean {
+  try {
+    return Deno.readDirSync(folder)[Symbol.iterator]().next().done === true;
+  } catch (error) {
+    throw outError(folder, error);
+  }
+}
+
+/**
+ * A folder that was empty or not there before. Dispose of it: a folder that was made here and that
+ * nothing was written into is removed again.
+ */
+export class ResultDir implements Disposable {
   /** As the user gave it, without a slash at the end. */
   readonly path: string;
+  readonly #isNew: boolean;
 
-  private constructor(path: string) {
+  private constructor(path: string, isNew: boolean) {
     this.path = path;
+    this.#isNew = isNew;
   }
 
   /**
@@ -24,37 +68,21 @@ export class ResultDir {
    */
   static create(path: string): ResultDir {
     const folder = path.replace(/(?<=.)\/+$/, "");
-    let isEmpty: boolean;
-    try {
-      Deno.mkdirSync(folder, { recursive: true });
-      isEmpty = Deno.readDirSync(folder)[Symbol.iterator]().next().done === true;
-    } catch (error) {
-      throw new UserError(
-        "out-not-writable",
-        `can't create the folder ${folder}: ${fileErrorReason(error)}; choose another one with ` +
-          "--out",
-        { cause: error },
-      );
-    }
-    if (!isEmpty) {
-      throw new UserError(
-        "out-exists",
-        `the folder ${folder} has files in it; choose another one with --out`,
-      );
-    }
-    return new ResultDir(folder);
+    if (makeNew(folder)) return new ResultDir(folder, true);
+    if (isEmptyFolder(folder)) return new ResultDir(folder, false);
+    throw new UserError(
+      "out-exists",
+      `the folder ${folder} has files in it; choose another one with --out`,
+    );
   }
 
-  /** Makes `runs/<stem>-<time>`; a number is added where that is taken. */
-  static createStamped(stem: string, now: Date): ResultDir {
-    const name = `runs/${stampedName(stem, now)}`;
+  /** Makes `<parent>/<stem>-<time>`; a number is added where that is taken. */
+  static createStamped(stem: string, now: Date, parent = "runs"): ResultDir {
+    const name = `${parent}/${stampedName(stem, now)}`;
     for (let copy = 1;; copy++) {
-      try {
-        return ResultDir.create(copy === 1 ? name : `${name}-${copy}`);
-      } catch (error) {
-        // two were started within one second
-        if (!(error instanceof UserError && error.code === "out-exists")) throw error;
-      }
+      // two may be started within one second
+      const folder = copy === 1 ? name : `${name}-${copy}`;
+      if (makeNew(folder)) return new ResultDir(folder, true);
     }
   }
 
@@ -63,5 +91,14 @@ export class ResultDir {
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
     writeFileAtomic(this.path, name, bytes);
     return `${this.path}/${name}`;
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#isNew) return;
+    try {
+      Deno.removeSync(this.path); // refuses a folder with files
+    } catch {
+      // it has the results
+    }
   }
 }

@@ -247,11 +247,12 @@ export class RunDir implements RunWriter, Disposable {
   /**
    * Makes the folder of a new run.
    *
-   * @param force take an existing folder, delete the run that is in it
+   * @param force take an existing folder, delete the run that is in it; `undefined` where the
+   * user can't ask for that
    * @throws UserError `out-exists`, `out-not-writable`, `run-locked`
    * @throws RunError `write-failed`
    */
-  static async create(path: string, params: RunParams, force: boolean): Promise<RunDir> {
+  static async create(path: string, params: RunParams, force?: boolean): Promise<RunDir> {
     const folder = path.replace(/(?<=.)\/+$/, "");
     try {
       Deno.mkdirSync(dirname(folder), { recursive: true });
@@ -266,10 +267,10 @@ export class RunDir implements RunWriter, Disposable {
         throw new UserError("out-exists", `${folder} exists and is not a folder; choose another`);
       }
       if (!force) {
+        const other = force === undefined ? "" : ", or --force to replace the run in it";
         throw new UserError(
           "out-exists",
-          `the folder ${folder} exists; choose another one with --out, or --force to replace ` +
-            "the run in it",
+          `the folder ${folder} exists; choose another one with --out${other}`,
         );
       }
     }
