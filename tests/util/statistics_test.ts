@@ -15,6 +15,18 @@ Deno.test("meanInterval() is Student's t interval", () => {
   assert.ok(Math.abs(halfWidth! - 2.776 * Math.sqrt(0.5)) < 1e-12);
 });
 
+Deno.test("meanInterval() goes on beyond the table of Student's t", () => {
+  // alternating 1 and -1: variance n / (n - 1), standard error 1 / sqrt(n - 1)
+  const pointOf = (count: number) => {
+    const values = Array.from({ length: count }, (_, i) => i % 2 === 0 ? 1 : -1);
+    return meanInterval(values).halfWidth! * Math.sqrt(count - 1);
+  };
+  // published tables: t(29), t(39), t(59), t(119)
+  for (const [count, t] of [[30, 2.045], [40, 2.0227], [60, 2.001], [120, 1.9801]]) {
+    assert.ok(Math.abs(pointOf(count) - t) < 1e-4 * t, `${count}: ${pointOf(count)}`);
+  }
+});
+
 Deno.test("meanInterval() of one value has no interval", () => {
   assert.deepEqual(meanInterval([7]), { mean: 7, halfWidth: null });
 });
