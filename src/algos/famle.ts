@@ -202,7 +202,7 @@ export async function adapt(
   const { epochs, learningRate } = settings;
   const batch = Math.min(settings.batchSize, rows.count);
   const updatesPerEpoch = adaptationRows(settings, rows.count) / batch;
-  const moments = newMoments(device, params);
+  const moments = newMoments(device, params.size);
   const training = new MinibatchTraining(model, rows, situation, batch, epochs * updatesPerEpoch, {
     ...TORCH_ADAM,
     lr: learningRate,
@@ -224,10 +224,10 @@ export async function adapt(
   }
 }
 
-/** Zero moments of Adam for these parameters. */
-export function newMoments(device: Device, params: Tensor): { m: Tensor; v: Tensor } {
+/** Zero moments of Adam [P]; the caller frees them. @param size P, number of parameters */
+export function newMoments(device: Device, size: number): { m: Tensor; v: Tensor } {
   return {
-    m: device.tensor("first moment", params.shape),
-    v: device.tensor("second moment", params.shape),
+    m: device.tensor("first moment", [size]),
+    v: device.tensor("second moment", [size]),
   };
 }

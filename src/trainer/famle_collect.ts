@@ -17,6 +17,7 @@ import { newMoments } from "../algos/famle.ts";
 import type { Device } from "../compute/device.ts";
 import { dynamicsLayout, type DynamicsSpec } from "../compute/layout.ts";
 import { type FamleConfig, publishedFamleConfig } from "../config/famle.ts";
+import type { EnvSpec } from "../envs/env.ts";
 import type { FamleEnv, FamleEnvFactory } from "../envs/famle/famle_env.ts";
 import { initDynamics } from "../nn/init.ts";
 import { createPlanner } from "../planning/registry.ts";
@@ -27,7 +28,7 @@ import { UserError } from "../util/errors.ts";
 import { normalizerOf } from "../util/normalizer.ts";
 import { drawOrder } from "../util/permutation.ts";
 import { KeyedRandom, Purpose } from "../util/prng.ts";
-import { plannerOptions } from "./online_control.ts";
+import { NO_FINITE_PLAN, notFinite, plannerOptions } from "./online_control.ts";
 
 /** Name of the algorithm in a checkpoint's metadata. */
 export const FAMLE_COLLECT = "famle-collect";
@@ -46,6 +47,8 @@ export interface CollectedEpisode {
   readonly steps: number;
   /** Mean squared error per row of the model in the last pass; `null` where none was trained. */
   readonly modelLoss: number | null;
+  /** Action sequences whose predicted return was not finite. */
+  readonly nonFinite: number;
   /** Why it ended early; `null`: it did not. */
   readonly stopped: string | null;
   /** Wall time. */
@@ -70,7 +73,7 @@ export interface CollectRequest {
   readonly config: FamleConfig;
   /** Seed of everything random. */
   readonly seed: number;
-  /** Data to add to; with it no episode acts at random, as published. */
+  /** Data to add to, of the same situations. */
   readonly given: CollectedData | null;
   /** Where progress and checkpoints go. */
   readonly writer: RunWriter;
@@ -78,12 +81,30 @@ export interface CollectRequest {
   readonly resume: Checkpoint | null;
   /** Episodes between two dumps. */
   readonly dumpEvery: number;
-  /** Called for every dump, after the checkpoint: writes the files that others read. */
+  /**
+   * Called for every dump, after the checkpoint, and at the end: writes the files that others read.
+   */
   readonly onDump: (data: CollectedData) => void;
   /** Ends the collection after the present episode. */
   readonly stop: AbortSignal;
   /** Called after every episode. */
   readonly onEpisode: (report: CollectedEpisode) => void;
+}
+
+/** Network of the model that plans: one without embeddings, its output unlimited, as published. */
+export function collectSpec(
+  { obsDim, actDim }: EnvSpec,
+  { collectHiddenSizes, activation }: FamleConfig,
+): DynamicsSpec {
+  return {
+    inputDim: obsDim + actDim,
+    outputDim: obsDim,
+    situations: 0,
+    embeddingDim: 0,
+    hiddenSizes: collectHiddenSizes,
+    activation,
+    outputLimit: null,
+  };
 }
 
 /** The model of one situation, with the optimiser's state; owns its tensors. */
@@ -99,13 +120,13 @@ class SituationModel {
     this.#device = device;
     this.#spec = spec;
     this.params = initDynamics(random, spec);
-    const { size } = dynamicsLayout(spec);
-    this.moments = newMoments(device, { label: "", shape: [size], size, type: "f32" });
+    this.moments = newMoments(device, dynamicsLayout(spec).size);
   }
 
   /**
    * Trains on all rows, with a normaliser of these rows.
    * @param keyed positioned anew for every pass
+   * @returns the model, which the caller closes, and its loss
    */
   async train(
     inputs: Float64Array,
@@ -116,7 +137,23 @@ class SituationModel {
     const { inputDim, outputDim } = this.#spec;
     const normalizer = normalizerOf([{ inputs, targets }], inputDim, outputDim);
     const model = new DynamicsModel(this.#device, this.#spec, normalizer);
-    model.setParams(this.params);
+    try {
+      model.setParams(this.params);
+      return { model, loss: await this.#passes(model, inputs, targets, config, keyed) };
+    } catch (error) {
+      model.close();
+      throw error;
+    }
+  }
+
+  /** Trains `model` in place; gives the mean squared error per row in the last pass. */
+  async #passes(
+    model: DynamicsModel,
+    inputs: Float64Array,
+    targets: Float64Array,
+    config: FamleConfig,
+    keyed: (pass: number) => KeyedRandom,
+  ): Promise<number> {
     const rows = model.upload(inputs, targets);
     const batch = Math.min(config.collectBatchSize, rows.count);
     const whole = Math.floor(rows.count / batch), rest = rows.count % batch;
@@ -151,7 +188,7 @@ class SituationModel {
     } finally {
       model.free(rows);
     }
-    return { model, loss };
+    return loss;
   }
 
   close(): void {
@@ -194,30 +231,26 @@ class Collection {
   readonly #action: Float64Array;
   readonly #state: Float64Array;
   #episodes: number;
-  readonly #firstRandom: number;
 
   constructor(readonly device: Device, readonly request: CollectRequest, readonly env: FamleEnv) {
-    const { factory: { spec, situations }, config, seed, given, resume } = request;
+    const { factory, config, seed, given, resume } = request;
+    const { spec, situations } = factory;
     this.#random = new KeyedRandom(seed);
-    this.#spec = {
-      inputDim: spec.obsDim + spec.actDim,
-      outputDim: spec.obsDim,
-      situations: 0,
-      embeddingDim: 0,
-      hiddenSizes: config.collectHiddenSizes,
-      activation: config.activation,
-      outputLimit: null,
-    };
-    const start = resume !== null ? dataFrom(resume, request.factory) : given;
+    this.#spec = collectSpec(spec, config);
+    const start = resume !== null ? dataFrom(resume, factory) : given;
     this.#transitions = start?.transitions ??
       new TransitionDataset(spec.obsDim, spec.actDim, situations.length);
     this.#rewards = start?.rewards.map((list) => [...list]) ?? situations.map(() => []);
     this.#episodes = resume === null ? 0 : resume.iteration;
-    this.#firstRandom = given === null ? config.randomEpisodes : 0;
-    this.#models = situations.map(() => new SituationModel(device, this.#spec, this.#random));
-    if (resume !== null) this.#restoreModels(resume);
     this.#action = new Float64Array(spec.actDim);
     this.#state = new Float64Array(spec.obsDim);
+    this.#models = situations.map(() => new SituationModel(device, this.#spec, this.#random));
+    try {
+      if (resume !== null) this.#restoreModels(resume);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   #restoreModels(checkpoint: Checkpoint): void {
@@ -235,10 +268,10 @@ class Collection {
   }
 
   async run(): Promise<boolean> {
-    const { factory: { situations }, config, writer, stop, dumpEvery, onEpisode } = this.request;
+    const { factory: { situations }, config, writer, stop, dumpEvery, resume } = this.request;
     const total = config.collectIterations * situations.length;
     writer.startProgress(
-      ["Itr", "Situation", "Random", "Reward", "Steps", "ModelLoss", "ItrTime"],
+      ["Itr", "Situation", "Random", "Reward", "Steps", "ModelLoss", "NonFinite", "ItrTime"],
       this.#episodes,
     );
     let dumped = this.#episodes;
@@ -251,10 +284,11 @@ class Collection {
         Reward: report.reward,
         Steps: report.steps,
         ModelLoss: report.modelLoss,
+        NonFinite: report.nonFinite,
         ItrTime: report.seconds,
       });
       this.#episodes++;
-      onEpisode(report);
+      this.request.onEpisode(report);
       if (this.#episodes - dumped >= dumpEvery) {
         await this.#dump();
         dumped = this.#episodes;
@@ -263,6 +297,8 @@ class Collection {
       await new Promise((resolve) => setTimeout(resolve));
     }
     if (this.#episodes > dumped) await this.#dump();
+    // what was stopped between the checkpoint and the files has older files
+    else if (resume !== null) this.request.onDump(this.data);
     return this.#episodes >= total;
   }
 
@@ -310,14 +346,14 @@ class Collection {
 
   async #episode(episode: number): Promise<CollectedEpisode> {
     const start = performance.now();
-    const { factory: { situations } } = this.request;
+    const { factory: { situations }, config } = this.request;
     const situation = episode % situations.length;
     const round = Math.floor(episode / situations.length);
-    const isRandom = round < this.#firstRandom || this.#transitions.rows(situation) === 0;
+    const isRandom = round < config.randomEpisodes || this.#transitions.rows(situation) === 0;
     this.env.setTask(situations[situation].row);
     this.env.reset(this.#random.at(Purpose.ENV_RESET, round, situation));
     const run = isRandom
-      ? { modelLoss: null, ...this.#actRandomly(round, situation) }
+      ? { modelLoss: null, nonFinite: 0, ...this.#actRandomly(round, situation) }
       : await this.#actPlanned(round, situation);
     return {
       episode,
@@ -333,10 +369,8 @@ class Collection {
     const { spec } = this.request.factory;
     this.#state.set(this.env.obs);
     this.env.step(this.#action);
-    const bad = this.env.obs.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0) {
-      return { reward: 0, stopped: `${spec.observation[bad].name} is ${this.env.obs[bad]}` };
-    }
+    const stopped = notFinite(this.env.obs, spec.observation);
+    if (stopped !== null) return { reward: 0, stopped };
     this.#transitions.append(situation, this.#state, this.#action, this.env.obs);
     this.#rewards[situation].push(this.env.reward);
     return { reward: this.env.reward, stopped: null };
@@ -367,29 +401,33 @@ class Collection {
       (pass) => this.#random.at(Purpose.TRAINING_ORDER, round, situation, 0, 0, pass),
     );
     const evaluator = new SequenceEvaluator(model, config);
-    const planner = createPlanner(config.planner, {
-      horizon: config.horizon,
-      actionLow: spec.actionLow,
-      actionHigh: spec.actionHigh,
-    }, plannerOptions(config));
     try {
+      const planner = createPlanner(config.planner, {
+        horizon: config.horizon,
+        actionLow: spec.actionLow,
+        actionHigh: spec.actionHigh,
+      }, plannerOptions(config));
       evaluator.setReward(this.env.stageReward());
       evaluator.setBounds(low, high);
-      let reward = 0, steps = 0;
-      for (; steps < config.collectEpisodeLength; steps++) {
+      let reward = 0, steps = 0, nonFinite = 0;
+      let stopped: string | null = null;
+      while (steps < config.collectEpisodeLength) {
         evaluator.setState(this.env.obs);
         const at = { iteration: round, task: situation, step: steps };
         const plan = await planner.plan(evaluator.evaluate, this.#random, at);
+        nonFinite += plan.nonFinite;
         if (plan.score === -Infinity) {
-          const stopped = "no action sequence has a finite predicted return";
-          return { reward, steps, stopped, modelLoss };
+          stopped = NO_FINITE_PLAN;
+          break;
         }
         this.#action.set(plan.action);
         const step = this.#step(situation);
-        if (step.stopped !== null) return { reward, steps, stopped: step.stopped, modelLoss };
+        stopped = step.stopped;
+        if (stopped !== null) break;
         reward += step.reward;
+        steps++;
       }
-      return { reward, steps, stopped: null, modelLoss };
+      return { reward, steps, stopped, modelLoss, nonFinite };
     } finally {
       evaluator.close();
       model.close();
@@ -399,6 +437,20 @@ class Collection {
   close(): void {
     for (const model of this.#models) model.close();
   }
+}
+
+/** Throws where data to add to are not of the situations that are collected. */
+function checkGiven(
+  { transitions }: CollectedData,
+  { spec, situations }: FamleEnvFactory,
+): void {
+  const { stateDim, actDim, situations: count } = transitions;
+  if (stateDim === spec.obsDim && actDim === spec.actDim && count === situations.length) return;
+  throw new UserError(
+    "data-size",
+    `Cannot add to these data: they have ${count} situations of ${stateDim} states and ${actDim} ` +
+      `actions, ${spec.name} has ${situations.length} of ${spec.obsDim} and ${spec.actDim}`,
+  );
 }
 
 /**
@@ -411,14 +463,8 @@ export async function collectData(
   device: Device,
   request: CollectRequest,
 ): Promise<{ data: CollectedData; finished: boolean }> {
-  const { given, factory: { spec, situations } } = request;
-  if (given !== null && given.transitions.situations !== situations.length) {
-    throw new UserError(
-      "data-size",
-      `Cannot add to these data: they have ${given.transitions.situations} situations, ` +
-        `${spec.name} has ${situations.length}`,
-    );
-  }
+  const { given } = request;
+  if (given !== null) checkGiven(given, request.factory);
   const env = await request.factory.createInstance();
   try {
     const collection = new Collection(device, request, env);

@@ -8,6 +8,7 @@ import { CpuDevice } from "../compute/cpu/cpu_device.ts";
 import type { Device } from "../compute/device.ts";
 import type { DynamicsSpec } from "../compute/layout.ts";
 import { probeAdapter } from "../compute/webgpu/adapter.ts";
+import { median } from "../util/statistics.ts";
 import { chooseDeviceFor } from "./choose_device.ts";
 
 /** What a user may ask for. */
@@ -20,15 +21,15 @@ const SEQUENCES = 10_000;
 const HORIZON = 10;
 const REPETITIONS = 3;
 
-/** Seconds of the median of some runs, the first one (it compiles) left out. */
-async function median(run: () => Promise<unknown>): Promise<number> {
+/** Median seconds of some runs, the first one (it compiles) left out. */
+async function medianSeconds(run: () => Promise<unknown>): Promise<number> {
   const seconds: number[] = [];
   for (let repetition = 0; repetition <= REPETITIONS; repetition++) {
     const start = performance.now();
     await run();
     seconds.push((performance.now() - start) / 1000);
   }
-  return seconds.slice(1).sort((a, b) => a - b)[Math.floor(REPETITIONS / 2)];
+  return median(seconds.slice(1));
 }
 
 /** A model of these sizes with zeros in it. */
@@ -50,7 +51,7 @@ async function measureTraining(device: Device, spec: DynamicsSpec): Promise<numb
   );
   const training = new MinibatchTraining(model, rows, 0, BATCH, UPDATES, { kind: "sgd", lr: 0 });
   try {
-    return await median(async () => {
+    return await medianSeconds(async () => {
       await device.submit([training.command]);
       await training.readLosses();
     });
@@ -67,7 +68,7 @@ async function measurePlanning(device: Device, spec: DynamicsSpec): Promise<numb
   const length = SEQUENCES * HORIZON * (spec.inputDim - spec.outputDim);
   const sequences = new Float32Array(length);
   try {
-    return await median(() => evaluator.evaluate(sequences, SEQUENCES));
+    return await medianSeconds(() => evaluator.evaluate(sequences, SEQUENCES));
   } finally {
     evaluator.close();
     model.close();

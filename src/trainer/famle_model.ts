@@ -39,17 +39,30 @@ export interface FamleModel {
   readonly seed: number;
 }
 
-/** Network for `inputDim` inputs and `outputDim` outputs with these settings. */
+/**
+ * Network for `inputDim` inputs and `outputDim` outputs with these settings.
+ *
+ * @param situations of the data
+ * @throws UserError `config-value` for more embeddings than situations
+ */
 export function dynamicsSpecOf(
   config: FamleConfig,
   inputDim: number,
   outputDim: number,
   situations: number,
 ): DynamicsSpec {
+  const embeddings = config.embeddings ?? situations;
+  if (embeddings > situations) {
+    throw new UserError(
+      "config-value",
+      `"embeddings" must be at most the number of situations; got ${embeddings} for data of ` +
+        `${situations}`,
+    );
+  }
   return {
     inputDim,
     outputDim,
-    situations: Math.min(config.embeddings ?? situations, situations),
+    situations: embeddings,
     embeddingDim: config.embeddingSize,
     hiddenSizes: config.hiddenSizes,
     activation: config.activation,

@@ -90,7 +90,7 @@ export interface FamleTrainResult {
   readonly checkpoint: string | null;
 }
 
-/** All checkpoints of a training are kept small: the newest ones only. */
+/** Which checkpoints stay: the newest ones. */
 const RETENTION = { maxCheckpoints: 5, keepEveryHours: 1e9, keepEveryIterations: null };
 
 /** Columns of progress.csv. */
@@ -99,8 +99,11 @@ function columnsOf(situations: number): string[] {
   return ["Itr", "MetaIterations", "StepSize", "MeanLoss", ...losses, "Time", "ItrTime"];
 }
 
-/** Throws where data can't be trained on with these settings. */
-function checkData(data: FamleData, config: FamleConfig): void {
+/**
+ * Throws where data can't be trained on with these settings.
+ * @throws UserError `data-situations`, `config-value`
+ */
+export function checkData(data: FamleData, config: FamleConfig): void {
   if (data.situations.length < 2) {
     throw new UserError(
       "data-situations",
@@ -108,6 +111,7 @@ function checkData(data: FamleData, config: FamleConfig): void {
         "more with `metarl famle collect`",
     );
   }
+  dynamicsSpecOf(config, data.inputDim, data.outputDim, data.situations.length);
   const { innerSampleSize: sample, metaBatchSize: batch } = config;
   for (const { name, inputs } of data.situations) {
     const rows = inputs.length / data.inputDim;

@@ -218,7 +218,7 @@ class ScratchLearner implements Learner {
     const batch = Math.min(config.adaptBatchSize, rows.count);
     const taken = rows.count - rows.count % batch;
     const updates = config.scratchEpochs * taken / batch;
-    const moments = newMoments(device, model.params);
+    const moments = newMoments(device, model.params.size);
     const training = new MinibatchTraining(model, rows, 0, batch, updates, {
       ...TORCH_ADAM,
       lr: config.scratchLr,
@@ -270,7 +270,7 @@ export interface EpisodeReport {
   readonly stopped: string | null;
   /** Action sequences whose predicted return was not finite. */
   readonly nonFinite: number;
-  /** Situation that planned. `null`: a model without; or none yet. */
+  /** Embedding that planned; `null`: a model without, or none yet. */
   readonly plannedWith: number | null;
   /** Observations [steps + 1, Z], row by row. */
   readonly observations: Float64Array;
@@ -331,13 +331,19 @@ export function plannerOptions(config: FamleConfig): Record<string, number> {
   return { population, elites: Math.min(ELITES, population >> 1) };
 }
 
-/** Names the first number of a state that is not finite; `null`: all are. */
-function notFinite(state: Float64Array, names: readonly { readonly name: string }[]) {
+/** Why an episode is stopped where no sequence has a finite score. */
+export const NO_FINITE_PLAN = "no action sequence has a finite predicted return";
+
+/** Names the first number of a state [Z] that is not finite; `null`: all are. */
+export function notFinite(
+  state: Float64Array,
+  names: readonly { readonly name: string }[],
+): string | null {
   const at = state.findIndex((value) => !Number.isFinite(value));
   return at < 0 ? null : `${names[at].name} is ${state[at]}`;
 }
 
-/** The learner that a request asks for. */
+/** The learner that a request asks for; the caller closes it. */
 function makeLearner(
   context: LearnerContext,
   { factory: { spec }, method }: ControlRequest,
@@ -369,8 +375,6 @@ class Control {
       actionLow: spec.actionLow,
       actionHigh: spec.actionHigh,
     }, plannerOptions(config));
-    const context = { device, config, random: this.#random, adaptSteps };
-    this.#learner = makeLearner(context, request);
     this.#env = env;
     this.#state = new Float64Array(spec.obsDim);
     this.#action = new Float64Array(spec.actDim);
@@ -380,6 +384,8 @@ class Control {
     };
     this.#damage = damage;
     env.setTask(damage.row);
+    // the last one: nothing behind it can fail and leave its tensors
+    this.#learner = makeLearner({ device, config, random: this.#random, adaptSteps }, request);
   }
 
   /** One episode or stretch, and what is learned from it. */
@@ -411,7 +417,7 @@ class Control {
       planSeconds += (performance.now() - planStart) / 1000;
       nonFinite += plan.nonFinite;
       if (!plan.found) {
-        stopped = "no action sequence has a finite predicted return";
+        stopped = NO_FINITE_PLAN;
         break;
       }
       const stepStart = performance.now();

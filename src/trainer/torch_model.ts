@@ -33,11 +33,19 @@ class Reader {
     return isDictionary(value) ? value : this.refuse(`it has no "${name}"`);
   }
 
-  size(kwargs: Dictionary, name: string): number {
-    const value = Number(kwargs[name]);
-    return Number.isInteger(value) && value > 0
-      ? value
-      : this.refuse(`its "${name}" is ${String(kwargs[name])}`);
+  size(value: TorchValue | undefined, name: string): number {
+    const size = Number(value);
+    return Number.isInteger(size) && size > 0
+      ? size
+      : this.refuse(`its "${name}" is ${String(value)}`);
+  }
+
+  limit(value: TorchValue | undefined): number | null {
+    if (value === null || value === undefined) return null;
+    const limit = Number(value);
+    return Number.isFinite(limit) && limit > 0
+      ? limit
+      : this.refuse(`its "output_limit" is ${String(value)}`);
   }
 
   tensor(values: Dictionary, name: string, shape: readonly number[]): Float64Array {
@@ -79,15 +87,15 @@ export function readTorchModel(file: Uint8Array, source: string): FamleModel {
       `it has ${Array.isArray(hidden) ? hidden.length : "no"} hidden layers, not 1 to 4`,
     );
   }
-  const limit = kwargs.output_limit;
   const spec: DynamicsSpec = {
-    inputDim: reader.size(kwargs, "dim_in"),
-    outputDim: reader.size(kwargs, "dim_out"),
-    situations: reader.size(kwargs, "num_tasks"),
-    embeddingDim: reader.size(kwargs, "embedding_dim"),
-    hiddenSizes: (hidden as readonly TorchValue[]).map(Number),
+    inputDim: reader.size(kwargs.dim_in, "dim_in"),
+    outputDim: reader.size(kwargs.dim_out, "dim_out"),
+    situations: reader.size(kwargs.num_tasks, "num_tasks"),
+    embeddingDim: reader.size(kwargs.embedding_dim, "embedding_dim"),
+    hiddenSizes: (hidden as readonly TorchValue[]).map((size) => reader.size(size, "hidden")),
+    // as in the published code, all that is not relu is tanh
     activation: kwargs.hidden_activation === "relu" ? "relu" : "tanh",
-    outputLimit: limit === null || limit === undefined ? null : Number(limit),
+    outputLimit: reader.limit(kwargs.output_limit),
   };
   const layout = dynamicsLayout(spec);
   const params = new Float32Array(layout.size);

@@ -1,6 +1,7 @@
 /** Collecting: who acts when, exact resume, files that come back, bad files. */
 import assert from "node:assert/strict";
 import { CpuDevice } from "../../src/compute/cpu/cpu_device.ts";
+import { TransitionDataset } from "../../src/rollout/transitions.ts";
 import { readNpy } from "../../src/run/npy.ts";
 import { readNpz, writeNpz } from "../../src/run/npz.ts";
 import {
@@ -83,14 +84,61 @@ Deno.test("collectData() goes on from a checkpoint to the same bytes", async () 
   assert.equal(second.writer.firstIteration, 15);
 });
 
-Deno.test("collectData() adds to given data without acting at random", async () => {
-  const { data: given } = await collect({ config: { ...CONFIG, collectIterations: 1 } });
-  const { data, episodes } = await collect({
-    given,
-    config: { ...CONFIG, collectIterations: 1 },
-  });
+Deno.test("collectData() adds to given data, and goes on from a checkpoint of that", async () => {
+  const { data: rows, factory } = await collect({ config: { ...CONFIG, collectIterations: 1 } });
+  // collecting appends to what it is given
+  const given = () => ({ ...rows, transitions: copyOf(rows.transitions) });
+  const config = { ...CONFIG, collectIterations: 1, randomEpisodes: 0 };
+  const { data, episodes, writer } = await collect({ given: given(), config });
   assert.ok(episodes.every(({ isRandom }) => !isRandom));
   assert.equal(data.transitions.rows(3), 8);
+  assert.deepEqual(data.transitions.inputs(3, 0, 4), rows.transitions.inputs(3));
+  assert.equal(data.rewards[3].length, 8);
+
+  const controller = new AbortController();
+  const first = await collect({
+    given: given(),
+    config,
+    stop: controller.signal,
+    onEpisode: ({ episode }) => episode === 4 && controller.abort(),
+  });
+  const second = await collect({ resume: first.writer.checkpoints.at(-1)!, config });
+  assert.deepEqual(await second.writer.lastBytes(), await writer.lastBytes());
+
+  await assert.rejects(
+    collect({ given: { ...given(), transitions: new TransitionDataset(12, 5, 2) }, config }),
+    (error) => error instanceof UserError && error.message.includes(factory.spec.name),
+  );
+});
+
+/** The same rows in a dataset of its own. */
+function copyOf(rows: TransitionDataset): TransitionDataset {
+  const { stateDim, actDim, situations } = rows;
+  const copy = new TransitionDataset(stateDim, actDim, situations);
+  for (let g = 0; g < situations; g++) {
+    for (let row = 0; row < rows.rows(g); row++) {
+      const inputs = rows.inputs(g, row, row + 1), targets = rows.targets(g, row, row + 1);
+      copy.appendDelta(g, inputs.subarray(0, stateDim), inputs.subarray(stateDim), targets);
+    }
+  }
+  return copy;
+}
+
+Deno.test("collectData() writes the data of a checkpoint that has all episodes", async () => {
+  const { writer } = await collect();
+  const again = await collect({ resume: writer.checkpoints.at(-1)! });
+  assert.ok(again.finished);
+  assert.equal(again.dumps, 1);
+  assert.deepEqual(again.episodes, []);
+});
+
+Deno.test("collectData() counts sequences without a finite return and stops the episode", async () => {
+  // steps so large that the model's weights overflow
+  const config = { ...CONFIG, collectLr: 1e30, collectEpochs: 20, collectBatchSize: 1 };
+  const { episodes } = await collect({ config });
+  const planned = episodes.slice(SITUATIONS);
+  assert.ok(planned.every(({ nonFinite }) => nonFinite === CONFIG.candidates));
+  assert.ok(planned.every(({ steps, stopped }) => steps === 0 && /no action/.test(stopped!)));
 });
 
 testNeeding("read", "write")("readData() gives back what dataFiles() wrote", async () => {

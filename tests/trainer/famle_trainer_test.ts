@@ -171,6 +171,13 @@ Deno.test("modelFromCheckpoint() refuses what is no model", async () => {
   refused({ tensors: [] }, /x\.safetensors has no tensor/);
 });
 
+Deno.test("trainFamle() refuses more embeddings than situations", async () => {
+  await assert.rejects(
+    train({ config: famleConfig({ ...SMALL, embeddings: 4 }) }),
+    (error) => error instanceof UserError && /at most .* got 4 for data of 3/.test(error.message),
+  );
+});
+
 Deno.test("modelToCheckpoint() refuses a parameter that is not finite", async () => {
   const config = famleConfig({ ...SMALL, meta_iter: 100 });
   const { model } = await train({ config });
