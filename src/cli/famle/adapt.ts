@@ -1,7 +1,7 @@
 /** `metarl famle adapt`: a damaged robot, a meta-trained model, and what adapting makes of it. */
 import type { Device } from "../../compute/device.ts";
 import type { FamleConfig } from "../../config/famle.ts";
-import type { FamleEnvFactory, Situation } from "../../envs/famle/famle_env.ts";
+import type { DamageKinds, FamleEnvFactory, Situation } from "../../envs/famle/famle_env.ts";
 import { ResultDir } from "../../run/result_dir.ts";
 import type { FamleModel } from "../../trainer/famle_model.ts";
 import {
@@ -16,15 +16,8 @@ import { Interrupt } from "../interrupt.ts";
 import type { Output } from "../output.ts";
 import { formatDuration } from "../progress.ts";
 import { VERSION } from "../version.ts";
-import { loadFamleEnv } from "./environment.ts";
-import { findModels, type Models } from "./find_models.ts";
-import {
-  type CommonOptions,
-  openDevice,
-  probabilityOption,
-  seedOption,
-  wholeOption,
-} from "./options.ts";
+import { type ModelOptions, type ModelPlan, type Models, planModels } from "./find_models.ts";
+import { openDevice, probabilityOption, seedOption, wholeOption } from "./options.ts";
 import { drawArm, drawRewards } from "./pictures.ts";
 import {
   healthyReward,
@@ -35,13 +28,10 @@ import {
   resultTable,
   summarize,
 } from "./results.ts";
-import { type SettingOptions, settingsOf } from "./settings.ts";
+import { settingsOf, unusedSettings } from "./settings.ts";
 
 /** What the user typed. */
-export interface AdaptOptions extends CommonOptions, SettingOptions {
-  readonly model?: string;
-  readonly env?: string;
-  readonly data?: string;
+export interface AdaptOptions extends ModelOptions {
   readonly iterations?: string;
   readonly damage?: string;
   readonly randMotorDamage?: true;
@@ -57,7 +47,6 @@ export interface AdaptOptions extends CommonOptions, SettingOptions {
   readonly expDetails?: string;
 }
 
-const DEFAULT_ENV = "famle_reacher";
 const DEFAULT_EPISODES = 20;
 /** Control steps of a mission without resets. */
 const DEFAULT_MISSION = 500;
@@ -84,6 +73,14 @@ function parseDamageList(text: string): number[] {
   );
 }
 
+/** What a random damage is: of a motor, but where a fault of a sensor alone is asked for. */
+function damageKinds({ randMotorDamage, randOrientationFault }: AdaptOptions): DamageKinds {
+  return {
+    motor: randMotorDamage === true || randOrientationFault !== true,
+    sensor: randOrientationFault === true,
+  };
+}
+
 function damagePlan(factory: FamleEnvFactory, options: AdaptOptions): DamagePlan {
   const { damage, randMotorDamage, randOrientationFault } = options;
   const isDrawn = randMotorDamage === true || randOrientationFault === true;
@@ -94,10 +91,7 @@ function damagePlan(factory: FamleEnvFactory, options: AdaptOptions): DamagePlan
     );
   }
   if (damage === "random" || isDrawn) {
-    const kinds = {
-      motor: randMotorDamage === true || randOrientationFault !== true,
-      sensor: randOrientationFault === true,
-    };
+    const kinds = damageKinds(options);
     return (seed) =>
       factory.drawDamage(new KeyedRandom(seed).at(Purpose.DAMAGE, 0, FIRST_DAMAGE), kinds);
   }
@@ -110,11 +104,14 @@ function damagePlan(factory: FamleEnvFactory, options: AdaptOptions): DamagePlan
 
 function parseBaselines(text: string | undefined): MethodName[] {
   if (text === undefined) return [];
-  return text.split(",").map((part) => {
-    const name = part.trim();
+  const names = text.split(",").map((part) => part.trim());
+  return names.map((name, at) => {
     const found = BASELINES.find((baseline) => baseline === name);
-    if (found !== undefined) return found;
-    throw new UserError("option-value", `--baseline must be of ${BASELINES}; got "${name}"`);
+    if (found !== undefined && names.indexOf(name) === at) return found;
+    throw new UserError(
+      "option-value",
+      `--baseline must be ${BASELINES.join(" or ")}, or both with a comma between; got "${text}"`,
+    );
   });
 }
 
@@ -130,6 +127,31 @@ function refuseWithoutOnline(options: AdaptOptions): void {
   }
 }
 
+/** How long the robot is controlled. */
+interface Length {
+  /** Episodes, or stretches of a mission. */
+  readonly episodes: number;
+  /** Control steps of each. */
+  readonly steps: number;
+}
+
+/** Stretches of a mission of so many control steps in all. */
+function missionLength(options: AdaptOptions): Length {
+  const steps = wholeOption("--control-steps", options.controlSteps, DEFAULT_CONTROL_STEPS, 1);
+  if (options.iterations === undefined) {
+    return { episodes: Math.max(1, Math.round(DEFAULT_MISSION / steps)), steps };
+  }
+  const total = wholeOption("--iterations", options.iterations, DEFAULT_MISSION, 1);
+  if (total % steps !== 0) {
+    throw new UserError(
+      "option-value",
+      `--iterations must be a multiple of the ${steps} steps between two adaptations ` +
+        `(--control-steps) with --online; got ${total}`,
+    );
+  }
+  return { episodes: total / steps, steps };
+}
+
 /** Everything settled before the first episode. */
 interface Study {
   readonly factory: FamleEnvFactory;
@@ -138,8 +160,7 @@ interface Study {
   readonly methods: readonly MethodName[];
   readonly damageOf: DamagePlan;
   readonly seeds: readonly number[];
-  readonly episodes: number;
-  readonly steps: number;
+  readonly length: Length;
   readonly online: boolean;
   readonly adaptSteps: number | null;
   readonly damageProbability: number;
@@ -147,23 +168,20 @@ interface Study {
   readonly drawLater: (random: KeyedRandom) => Situation;
 }
 
-async function settle(options: AdaptOptions, output: Output, stop: AbortSignal): Promise<Study> {
+/** A study whose models are not loaded, or not trained, yet. */
+interface PlannedStudy {
+  readonly plan: ModelPlan;
+  readonly study: Omit<Study, "models">;
+}
+
+/** Settles everything that can be refused; nothing is trained or written yet. */
+async function settle(options: AdaptOptions): Promise<PlannedStudy> {
   refuseWithoutOnline(options);
   const first = seedOption(options.seed);
   const count = wholeOption("--seeds", options.seeds, 1, 1, 1000);
   const online = options.online === true;
-  const controlSteps = wholeOption(
-    "--control-steps",
-    options.controlSteps,
-    DEFAULT_CONTROL_STEPS,
-    1,
-  );
-  const iterations = wholeOption(
-    "--iterations",
-    options.iterations,
-    online ? DEFAULT_MISSION : DEFAULT_EPISODES,
-    1,
-  );
+  const mission = online ? missionLength(options) : null;
+  const episodes = wholeOption("--iterations", options.iterations, DEFAULT_EPISODES, 1);
   const adaptSteps = options.adaptSteps === undefined
     ? null
     : wholeOption("--adapt-steps", options.adaptSteps, 0, 2);
@@ -172,35 +190,40 @@ async function settle(options: AdaptOptions, output: Output, stop: AbortSignal):
     "--online-damage-probability",
     options.onlineDamageProbability,
   );
-  const models = await findModels(options, baselines.includes("maml"), output, stop, first);
-  const factory = await loadFamleEnv(models.env ?? options.env ?? DEFAULT_ENV);
-  const config = settingsOf(factory.spec.name, options, [[
-    "--planner",
-    "planner",
-    options.planner,
-  ]]);
-  const damageOf = damagePlan(factory, options);
+  const plan = await planModels(options, baselines.includes("maml"));
+  const { factory } = plan;
+  const config = settingsOf(factory.spec.name, options, [
+    ["--planner", "planner", options.planner],
+  ]);
   const isHealthy = options.damage === "none";
-  return {
+  const study = {
     factory,
     config,
-    models,
     // the healthy robot is what recovery is measured by
-    methods: [...(isHealthy || online ? [] : ["healthy" as const]), "famle", ...baselines],
-    damageOf,
+    methods: [...(isHealthy || online ? [] : ["healthy" as const]), "famle" as const, ...baselines],
+    damageOf: damagePlan(factory, options),
     seeds: Array.from({ length: count }, (_, i) => first + i),
-    episodes: online ? Math.max(1, Math.round(iterations / controlSteps)) : iterations,
-    steps: online ? controlSteps : config.episodeLength,
+    length: mission ?? { episodes, steps: config.episodeLength },
     online,
     adaptSteps,
     damageProbability,
     sample: options.sampleModel === true,
-    drawLater: (random) =>
-      factory.drawDamage(random, {
-        motor: options.randMotorDamage === true || options.randOrientationFault !== true,
-        sensor: options.randOrientationFault === true,
-      }),
+    drawLater: (random: KeyedRandom) => factory.drawDamage(random, damageKinds(options)),
   };
+  return { plan, study };
+}
+
+/** The study with its models. The model from scratch is of the same size as they are. */
+function withModels({ config, ...study }: Omit<Study, "models">, models: Models): Study {
+  const { situations, spec: { hiddenSizes, activation, outputLimit } } = models.famle;
+  if (config.firstSituation !== null && config.firstSituation >= situations.length) {
+    throw new UserError(
+      "config-value",
+      `"first_situation" must be null or from 0 to ${situations.length - 1}, the model's ` +
+        `situations; got ${config.firstSituation}`,
+    );
+  }
+  return { ...study, config: { ...config, hiddenSizes, activation, outputLimit }, models };
 }
 
 function controlMethod(method: MethodName, study: Study): ControlMethod {
@@ -276,15 +299,14 @@ async function control(
   onEpisode: (report: EpisodeReport) => void,
 ): Promise<EpisodeReport[]> {
   const isHealthy = method === "healthy";
-  const { factory, config, episodes, steps, online, adaptSteps, damageProbability } = study;
+  const { factory, config, length, online, adaptSteps, damageProbability } = study;
   return await controlRobot(device, {
     factory,
     method: controlMethod(method, study),
     config,
     seed,
     damage: isHealthy ? factory.situations[0] : study.damageOf(seed),
-    episodes,
-    steps,
+    ...length,
     online,
     adaptSteps,
     damageProbability: isHealthy ? 0 : damageProbability,
@@ -300,15 +322,14 @@ export async function adaptRobot(options: AdaptOptions, output: Output): Promise
     output.error("finishing this episode; Ctrl-C again ends at once")
   );
   const start = performance.now();
-  const study = await settle(options, output, interrupt.signal);
-  const { factory, config, seeds, methods } = study;
-  const { name } = factory.spec;
-  const folder = options.out !== undefined
+  const { plan, study: planned } = await settle(options);
+  const { seeds, length, online, factory: { spec: { name } } } = planned;
+  using folder = options.out !== undefined
     ? ResultDir.create(options.out)
     : options.json
     ? null
     : ResultDir.createStamped(`famle-adapt-${name}-${seeds[0]}`, new Date());
-  const damages = [...new Set(seeds.map((seed) => study.damageOf(seed).name))];
+  const damages = [...new Set(seeds.map((seed) => planned.damageOf(seed).name))];
   const damageText = damages.length === 1 ? damages[0] : `${damages.length} random ones`;
   if (!options.json) {
     const seedText = seeds.length === 1
@@ -316,33 +337,64 @@ export async function adaptRobot(options: AdaptOptions, output: Output): Promise
       : `seeds ${seeds[0]} to ${seeds.at(-1)}`;
     output.line(
       `metarl ${VERSION}: famle adapt on ${name}, damage: ${damageText}, ${seedText}, ` +
-        `${study.episodes} ${study.online ? "stretches" : "episodes"} of ${study.steps} steps, ` +
-        `planner ${config.planner}, model: ${study.models.source}`,
+        `${length.episodes} ${online ? "stretches" : "episodes"} of ${length.steps} steps, ` +
+        `planner ${planned.config.planner}, model: ${plan.source}`,
     );
   }
+  const uses = plan.trains ? ["train", "adapt"] as const : ["adapt"] as const;
+  for (const line of [...plan.warnings, ...unusedSettings(options, uses)]) output.error(line);
+  const models = await plan.load(output, interrupt.signal, seeds[0]);
+  if (models === null) return ExitCode.INTERRUPTED;
+  const study = withModels(planned, models);
+  const { results, device, failure } = await runStudy(study, options, output, interrupt);
+  const finished = failure === null && !interrupt.signal.aborted;
+  if (results.length > 0) {
+    const seconds = (performance.now() - start) / 1000;
+    const run = { finished, seconds, device };
+    await showResults(results, study, damageText, folder, options, output, run);
+  }
+  // what was done before an error is kept
+  if (failure !== null) throw failure;
+  return finished ? ExitCode.OK : ExitCode.INTERRUPTED;
+}
+
+/** Results so far, and the error that ended them, if one did. */
+interface StudyResults {
+  readonly results: readonly MethodRuns[];
+  readonly device: string;
+  readonly failure: unknown;
+}
+
+async function runStudy(
+  study: Study,
+  options: AdaptOptions,
+  output: Output,
+  interrupt: Interrupt,
+): Promise<StudyResults> {
   const device = await openDevice(options, "planning", study.models.famle.spec, output);
-  const results: MethodRuns[] = [];
+  const results: { readonly method: MethodName; readonly runs: EpisodeReport[][] }[] = [];
+  let failure: unknown = null;
   try {
-    for (const method of methods) {
+    for (const method of study.methods) {
       const runs: EpisodeReport[][] = [];
-      for (const seed of seeds) {
+      results.push({ method, runs });
+      for (const seed of study.seeds) {
         if (interrupt.signal.aborted) break;
-        const show = (report: EpisodeReport) =>
+        const show = (report: EpisodeReport) => {
           showEpisode(method, seed, report, study, options, output);
+          if (output.isClosed) interrupt.abort();
+        };
         const run = await control(device, study, method, seed, interrupt.signal, show);
         if (run.length > 0) runs.push(run);
       }
-      if (runs.length > 0) results.push({ method, runs });
     }
+  } catch (error) {
+    failure = error;
   } finally {
     await device.close();
   }
-  if (results.length === 0) return ExitCode.INTERRUPTED;
-  await showResults(results, study, damageText, folder, options, output, {
-    seconds: (performance.now() - start) / 1000,
-    device: device.description,
-  });
-  return interrupt.signal.aborted ? ExitCode.INTERRUPTED : ExitCode.OK;
+  const done = results.filter(({ runs }) => runs.length > 0);
+  return { results: done, device: device.description, failure };
 }
 
 async function showResults(
@@ -352,12 +404,13 @@ async function showResults(
   folder: ResultDir | null,
   options: AdaptOptions,
   output: Output,
-  run: { readonly seconds: number; readonly device: string },
+  run: { readonly finished: boolean; readonly seconds: number; readonly device: string },
 ): Promise<void> {
   const { factory, online } = study;
   const healthy = healthyReward(results);
   const summaries = results.map((result) => summarize(result, healthy));
-  const tests = recoveryTests(results);
+  // seeds that were not run to their end say nothing about the count of episodes
+  const tests = run.finished ? recoveryTests(results) : [];
   const files: string[] = [];
   if (folder !== null) {
     const { toPng } = await import("../../plot/mod.ts");
@@ -375,6 +428,7 @@ async function showResults(
   }
   const summary = {
     type: "summary",
+    finished: run.finished,
     env: factory.spec.name,
     damage: damageText,
     seeds: study.seeds,
@@ -384,7 +438,7 @@ async function showResults(
       rewards: runs.map((episodes) => episodes.map(({ reward }) => reward)),
       damages: runs.map((episodes) => episodes[0].damage.name),
       selected: runs.map((episodes) => episodes.map(({ learned }) => learned?.selected ?? null)),
-      last_5: summaries[i].last,
+      last_5: { mean: summaries[i].last.mean, half_width: summaries[i].last.halfWidth },
       episodes_until_90_percent: summaries[i].recovery,
       stopped_episodes: summaries[i].stopped,
       non_finite_sequences: summaries[i].nonFinite,
@@ -392,21 +446,19 @@ async function showResults(
     fewer_episodes_than: tests,
     seconds: run.seconds,
     device: run.device,
+    details: options.expDetails ?? null,
     files,
   };
-  if (folder !== null) {
-    folder.write("adapt.json", `${JSON.stringify(summary, null, 2)}\n`);
-    if (options.expDetails !== undefined) folder.write("details.txt", `${options.expDetails}\n`);
-  }
+  if (folder !== null) folder.write("adapt.json", `${JSON.stringify(summary, null, 2)}\n`);
   if (options.json) {
     output.line(JSON.stringify(summary));
     return;
   }
   for (const line of resultTable(summaries)) output.line(line);
-  for (const { than, p } of tests) {
+  for (const { than, p, pairs } of tests) {
     output.line(
       `FAMLE needs fewer episodes than ${METHOD_LABELS[than]}: p = ${p.toPrecision(2)} (exact ` +
-        "paired permutation test, one-sided)",
+        `paired permutation test, one-sided, ${pairs} seeds)`,
     );
   }
   for (const { method, stopped, nonFinite } of summaries) {

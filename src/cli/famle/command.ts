@@ -48,7 +48,7 @@ function collectCommand(context: CliContext): CommandUnknownOpts {
       .option("--iterations <n>", "episodes of every situation, random ones included")
       .option("--episode-length <n>", "control steps of an episode")
       .option("--random-episodes <n>", "how many of a situation's episodes act at random")
-      .option("--data-dir <dir>", "add to these data; no episode acts at random then")
+      .option("--data-dir <dir>", "add to the data in this folder; no episode acts at random then")
       .option("--dump-trajects <n>", "write the data every so many episodes (default: 100)")
       .option("--exp-details <text>", "a note for the run's log")
       .option("--seed <n>", "seed of everything random (default: 1)")
@@ -85,15 +85,21 @@ function adaptCommand(context: CliContext): CommandUnknownOpts {
     new Command("adapt")
       .description("let a damaged robot adapt: select a situation, adapt the model, plan")
       .option("--model <file>", "model: .safetensors, run folder, or .pt (default: built in)")
-      .option("--maml-model <file>", "model with one embedding, for --baseline maml")
+      .option(
+        "--maml-model <file>",
+        "model with one embedding, for --baseline maml (default: built in)",
+      )
       .option("--env <name>", "environment: famle_reacher or famle_ant (default: the model's)")
       .option("--data <dir>", "data, and the model beside them; trained first where there is none")
-      .option("--iterations <n>", "episodes (default: 20); with --online control steps in all")
+      .option(
+        "--iterations <n>",
+        "episodes (default: 20); with --online control steps in all (default: about 500)",
+      )
       .option("--damage <list>", 'factor of every motor "[-1,1,1,0,1]", or random, or none')
       .option("--rand-motor-damage", "a random motor damage that the model was not trained on")
       .option("--rand-orientation-fault", "a random fault of a sensor that it was not trained on")
       .option("--online", "one mission without resets")
-      .option("--adapt-steps <n>", "past steps that adapting uses (default: all)")
+      .option("--adapt-steps <n>", "past steps that adapting uses, 2 or more (default: all)")
       .option("--control-steps <n>", "with --online: steps between two adaptations (default: 25)")
       .option("--sample-model", "draw the situation with its likelihood, not the most likely one")
       .option(
@@ -110,7 +116,7 @@ function adaptCommand(context: CliContext): CommandUnknownOpts {
       .option("--seed <n>", "first seed (default: 1)")
       .option(
         "--out <dir>",
-        "folder for the results (default: runs/famle-adapt-<env>-<seed>-<time>)",
+        "folder for the results (default: runs/famle-adapt-<env>-<seed>-<time>; none with --json)",
       ),
   )
     .addHelpText("after", "\nExample:\n  $ metarl famle adapt --baseline mbrl,maml --seeds 3")

@@ -3,8 +3,11 @@ import { asFamleFactory, type FamleEnvFactory } from "../../envs/famle/famle_env
 import { loadEnv, resolveEnvName } from "../../envs/registry.ts";
 import { UserError } from "../../util/errors.ts";
 
-/** Environments of FAMLE, for help and messages. */
+/** Environments of FAMLE, for messages and completions. */
 export const FAMLE_ENVS = ["famle_reacher", "famle_ant"] as const;
+
+/** The one that is taken where none is named. */
+export const DEFAULT_ENV = "famle_reacher";
 
 /**
  * The environment of this name.

@@ -2,15 +2,27 @@
  * The models that `famle adapt` works with: named, beside the data, trained on the data, or the
  * ones inside of the program.
  */
+import { basename, dirname } from "node:path";
+import type { FamleConfig } from "../../config/famle.ts";
+import type { FamleEnvFactory } from "../../envs/famle/famle_env.ts";
 import { encodeCheckpoint } from "../../run/checkpoint.ts";
 import { writeFileAtomic } from "../../run/files.ts";
 import { readData, type StoredData } from "../../trainer/famle_data.ts";
 import { dynamicsSpecOf, type FamleModel, modelToCheckpoint } from "../../trainer/famle_model.ts";
-import { trainFamle } from "../../trainer/famle_trainer.ts";
-import { RunError, UserError } from "../../util/errors.ts";
+import { checkData, trainFamle } from "../../trainer/famle_trainer.ts";
+import { UserError } from "../../util/errors.ts";
 import type { Output } from "../output.ts";
-import { loadFamleEnv } from "./environment.ts";
-import { builtInModel, checkModel, isFile, MAML_FILE, MODEL_FILE, readModel } from "./model.ts";
+import { DEFAULT_ENV, loadFamleEnv } from "./environment.ts";
+import {
+  type BuiltIn,
+  builtInModel,
+  checkModel,
+  checkOneEmbedding,
+  isFile,
+  MAML_FILE,
+  MODEL_FILE,
+  readModel,
+} from "./model.ts";
 import { type CommonOptions, openDevice } from "./options.ts";
 import { type SettingOptions, settingsOf } from "./settings.ts";
 import { BlockView } from "./train.ts";
@@ -25,35 +37,40 @@ export interface ModelOptions extends CommonOptions, SettingOptions {
 
 /** Models of one environment. */
 export interface Models {
-  /** The environment they are of. */
-  readonly env: string;
   /** With an embedding per situation. */
   readonly famle: FamleModel;
   /** With one embedding, where it is wanted. */
   readonly maml: FamleModel | null;
-  /** Where they come from, for people. */
-  readonly source: string;
 }
 
-const DEFAULT_ENV = "famle_reacher";
+/** Where models will come from: everything that can be refused is checked. */
+export interface ModelPlan {
+  /** The environment they are of. */
+  readonly factory: FamleEnvFactory;
+  /** Where they come from, for people. */
+  readonly source: string;
+  /** Whether one has to be trained first. */
+  readonly trains: boolean;
+  /** Lines for the user. */
+  readonly warnings: readonly string[];
+  /**
+   * Gives them; trains what has to be trained. `null` where that was stopped.
+   * @param seed of a training
+   */
+  load(output: Output, stop: AbortSignal, seed: number): Promise<Models | null>;
+}
 
-/** The model beside the data; trained first where there is none, as the published code does. */
-async function modelOfData(
-  folder: string,
+/** Trains a model on the data and keeps it beside them; `null` where it was stopped. */
+async function trainBeside(
+  path: string,
   data: StoredData,
-  embeddings: number | null,
+  config: FamleConfig,
   options: ModelOptions,
   output: Output,
   stop: AbortSignal,
   seed: number,
-): Promise<FamleModel> {
-  const name = embeddings === null ? MODEL_FILE : MAML_FILE;
-  const path = `${folder}/${name}`;
-  if (isFile(path)) return await readModel(path);
-  output.error(`no ${name} in ${folder}: training one on the data there`);
-  const config = settingsOf(data.env.name, options, [
-    ["--embeddings", "embeddings", embeddings === null ? undefined : String(embeddings)],
-  ]);
+): Promise<FamleModel | null> {
+  output.error(`there is no ${path}: training it on the data there`);
   const spec = dynamicsSpecOf(config, data.inputDim, data.outputDim, data.situations.length);
   const device = await openDevice(options, "training", spec, output);
   try {
@@ -67,9 +84,9 @@ async function modelOfData(
       stop,
       onBlock: view.block,
     });
-    output.status(null);
-    if (!finished) throw new RunError("interrupted", "meta-training was interrupted");
-    writeFileAtomic(folder, name, await encodeCheckpoint(modelToCheckpoint(model, config)));
+    if (!finished) return null;
+    const bytes = await encodeCheckpoint(modelToCheckpoint(model, config));
+    writeFileAtomic(dirname(path), basename(path), bytes);
     return model;
   } finally {
     output.status(null);
@@ -77,59 +94,132 @@ async function modelOfData(
   }
 }
 
-/**
- * Finds the models.
- *
- * @param wantsMaml whether the baseline with one embedding is asked for
- * @param seed of a training that may be needed
- * @throws UserError for a model that is missing, damaged or of another environment
- */
-export async function findModels(
+/** A model that has to be of this robot, with as many embeddings as its part asks for. */
+async function checkedModel(
+  path: string,
+  factory: FamleEnvFactory,
+  kind: BuiltIn,
+): Promise<FamleModel> {
+  const model = await readModel(path);
+  checkModel(model, factory, path);
+  if (kind === "maml") checkOneEmbedding(model, path);
+  return model;
+}
+
+/** A line about a model of another version of its environment. */
+function versionWarnings(models: readonly (FamleModel | null)[], { spec }: FamleEnvFactory) {
+  const versions = models.map((model) => model?.env?.version)
+    // data of the published code have no number
+    .filter((version) => typeof version === typeof spec.version && version !== spec.version);
+  return versions.length === 0 ? [] : [
+    `warning: the model was trained on version ${versions[0]} of ${spec.name}, this metarl has ` +
+    `version ${spec.version}`,
+  ];
+}
+
+/** Models that are there already. */
+function ready(
+  factory: FamleEnvFactory,
+  source: string,
+  famle: FamleModel,
+  maml: FamleModel | null,
+): ModelPlan {
+  return {
+    factory,
+    source,
+    trains: false,
+    warnings: versionWarnings([famle, maml], factory),
+    load: () => Promise.resolve({ famle, maml }),
+  };
+}
+
+/** The models beside data; trained first where there are none, as the published code does. */
+async function planBesideData(
+  folder: string,
   options: ModelOptions,
   wantsMaml: boolean,
-  output: Output,
-  stop: AbortSignal,
-  seed: number,
-): Promise<Models> {
-  if (options.model !== undefined) {
-    if (options.data !== undefined) {
-      throw new UserError("usage", "--model can't be combined with --data: give one of them");
-    }
-    const famle = await readModel(options.model);
-    const env = options.env ?? famle.env?.name ?? DEFAULT_ENV;
-    const factory = await loadFamleEnv(env);
-    checkModel(famle, factory, options.model);
-    let maml: FamleModel | null = null;
-    if (wantsMaml) {
-      if (options.mamlModel === undefined) {
-        throw new UserError(
-          "usage",
-          "--baseline maml beside --model needs a model with one embedding: give --maml-model " +
-            "(`metarl famle train DATA --embeddings 1` makes one)",
-        );
-      }
-      maml = await readModel(options.mamlModel);
-      checkModel(maml, factory, options.mamlModel);
-    }
-    return { env, famle, maml, source: options.model };
+): Promise<ModelPlan> {
+  const data = await readData(folder, loadFamleEnv);
+  const { name } = data.env;
+  if (options.env !== undefined && (await loadFamleEnv(options.env)).spec.name !== name) {
+    throw new UserError("model-mismatch", `the data in ${folder} are of ${name}; leave out --env`);
   }
-  if (options.data !== undefined) {
-    const folder = options.data.replace(/(?<=.)\/+$/, "");
-    const data = await readData(folder, loadFamleEnv);
-    const env = data.env.name;
-    if (options.env !== undefined && options.env !== env) {
-      throw new UserError("model-mismatch", `the data in ${folder} are of ${env}; leave out --env`);
-    }
-    const famle = await modelOfData(folder, data, null, options, output, stop, seed);
-    const maml = wantsMaml ? await modelOfData(folder, data, 1, options, output, stop, seed) : null;
-    return { env, famle, maml, source: `${folder}/${MODEL_FILE}` };
-  }
-  const env = options.env ?? DEFAULT_ENV;
-  const { spec: { name } } = await loadFamleEnv(env);
-  return {
-    env: name,
-    famle: await builtInModel(name, "famle"),
-    maml: wantsMaml ? await builtInModel(name, "maml") : null,
-    source: "the built-in one",
+  const factory = await loadFamleEnv(name);
+  const paths = { famle: `${folder}/${MODEL_FILE}`, maml: `${folder}/${MAML_FILE}` };
+  const stored = async (kind: BuiltIn) =>
+    isFile(paths[kind]) ? await checkedModel(paths[kind], factory, kind) : null;
+  const configOf = (kind: BuiltIn) => {
+    const embeddings = kind === "famle" ? undefined : "1";
+    const config = settingsOf(name, options, [["--embeddings", "embeddings", embeddings]]);
+    checkData(data, config);
+    return config;
   };
+  const famle = await stored("famle");
+  const maml = !wantsMaml
+    ? null
+    : options.mamlModel === undefined
+    ? await stored("maml")
+    : await checkedModel(options.mamlModel, factory, "maml");
+  const missing = { famle: famle === null, maml: wantsMaml && maml === null };
+  const configs = {
+    famle: missing.famle ? configOf("famle") : null,
+    maml: missing.maml ? configOf("maml") : null,
+  };
+  return {
+    factory,
+    source: paths.famle,
+    trains: missing.famle || missing.maml,
+    warnings: versionWarnings([famle, maml], factory),
+    async load(output, stop, seed) {
+      const train = (kind: BuiltIn) =>
+        trainBeside(paths[kind], data, configs[kind]!, options, output, stop, seed);
+      const loaded = {
+        famle: famle ?? await train("famle"),
+        maml: missing.maml && !stop.aborted ? await train("maml") : maml,
+      };
+      if (loaded.famle === null || (wantsMaml && loaded.maml === null)) return null;
+      return { famle: loaded.famle, maml: loaded.maml };
+    },
+  };
+}
+
+/**
+ * Says where the models come from.
+ *
+ * @param wantsMaml whether the baseline with one embedding is asked for
+ * @throws UserError for a model that is missing, damaged or of another environment
+ */
+export async function planModels(options: ModelOptions, wantsMaml: boolean): Promise<ModelPlan> {
+  const { model, mamlModel, data } = options;
+  if (model !== undefined && data !== undefined) {
+    throw new UserError("usage", "--model can't be combined with --data: give one of them");
+  }
+  if (mamlModel !== undefined && !wantsMaml) {
+    throw new UserError("usage", "--maml-model is for --baseline maml; add that");
+  }
+  if (data !== undefined) {
+    return await planBesideData(data.replace(/(?<=.)\/+$/, ""), options, wantsMaml);
+  }
+  if (model === undefined) {
+    const factory = await loadFamleEnv(options.env ?? DEFAULT_ENV);
+    const famle = await builtInModel(factory, "famle");
+    const maml = !wantsMaml
+      ? null
+      : mamlModel === undefined
+      ? await builtInModel(factory, "maml")
+      : await checkedModel(mamlModel, factory, "maml");
+    return ready(factory, "the built-in one", famle, maml);
+  }
+  const famle = await readModel(model);
+  const factory = await loadFamleEnv(options.env ?? famle.env?.name ?? DEFAULT_ENV);
+  checkModel(famle, factory, model);
+  if (!wantsMaml) return ready(factory, model, famle, null);
+  if (mamlModel === undefined) {
+    throw new UserError(
+      "usage",
+      "--baseline maml beside --model needs a model with one embedding: give --maml-model " +
+        "(`metarl famle train DATA --embeddings 1` makes one)",
+    );
+  }
+  return ready(factory, model, famle, await checkedModel(mamlModel, factory, "maml"));
 }

@@ -45,22 +45,24 @@ export async function readModel(path: string): Promise<FamleModel> {
   if (latest === null) {
     throw new UserError(
       "model-not-found",
-      `there is no model in ${path}; train one with ` +
-        "`metarl famle train`",
+      `there is no model in ${path}; train one with \`metarl famle train\``,
     );
   }
   return modelFromCheckpoint(latest.checkpoint, latest.path);
 }
 
 /** A model that metarl brings along. @throws UserError `model-not-found` */
-export async function builtInModel(env: string, kind: BuiltIn): Promise<FamleModel> {
+export async function builtInModel(factory: FamleEnvFactory, kind: BuiltIn): Promise<FamleModel> {
   const { BUILT_IN } = await import("./builtin_models.ts");
-  const bytes = BUILT_IN[env]?.[kind];
+  const { name } = factory.spec;
+  const bytes = BUILT_IN[name]?.[kind];
   if (bytes === undefined) {
-    throw new UserError("model-not-found", `metarl has no model of ${env} inside; give --model`);
+    throw new UserError("model-not-found", `metarl has no model of ${name} inside; give --model`);
   }
-  const source = `the built-in model of ${env}`;
-  return modelFromCheckpoint(await decodeCheckpoint(bytes.slice(), source), source);
+  const source = `the built-in model of ${name}`;
+  const model = modelFromCheckpoint(await decodeCheckpoint(bytes.slice(), source), source);
+  checkModel(model, factory, source);
+  return model;
 }
 
 /**
@@ -89,4 +91,14 @@ export function checkModel(
         `and ${spec.obsDim + spec.actDim}; give a model of this environment`,
     );
   }
+}
+
+/** Throws where a model for the baseline has several embeddings. @throws UserError */
+export function checkOneEmbedding({ spec: { situations } }: FamleModel, source: string): void {
+  if (situations === 1) return;
+  throw new UserError(
+    "model-mismatch",
+    `${source} has ${situations} embeddings, --baseline maml compares with a model of one; train ` +
+      "one with `metarl famle train DATA --embeddings 1`",
+  );
 }

@@ -1,6 +1,6 @@
 /** What several runs of `famle adapt` amount to: means over seeds, episodes until recovery, tests. */
 import type { EpisodeReport } from "../../trainer/online_control.ts";
-import { mean, meanInterval, pairedTestLess } from "../../util/statistics.ts";
+import { mean, meanInterval, MOST_PAIRS, pairedTestLess } from "../../util/statistics.ts";
 
 /** Who controls. */
 export type MethodName = "healthy" | "famle" | "maml" | "mbrl";
@@ -98,20 +98,25 @@ export interface RecoveryTest {
   readonly than: MethodName;
   /** One-sided p of the exact paired permutation test that FAMLE needs fewer. */
   readonly p: number;
+  /** Seeds that it compares: the first 20, where there are more. */
+  readonly pairs: number;
 }
 
-/** Tests of FAMLE against the other methods; empty with too few seeds. */
+/** Tests of FAMLE against the other methods, all with the same seeds; empty with too few. */
 export function recoveryTests(methods: readonly MethodRuns[]): RecoveryTest[] {
   const healthy = healthyReward(methods);
   const famle = methods.find(({ method }) => method === "famle");
   if (healthy === null || famle === undefined || famle.runs.length < LEAST_PAIRS) return [];
+  const pairs = Math.min(famle.runs.length, MOST_PAIRS);
   const counts = ({ runs }: MethodRuns) =>
-    runs.map((run) => episodesUntil(rewardsOf(run), RECOVERED * healthy) ?? run.length + 1);
+    runs.slice(0, pairs)
+      .map((run) => episodesUntil(rewardsOf(run), RECOVERED * healthy) ?? run.length + 1);
   return methods
     .filter(({ method }) => method === "maml" || method === "mbrl")
     .map((other) => ({
       than: other.method,
-      p: pairedTestLess(counts(famle).slice(0, 20), counts(other).slice(0, 20)),
+      p: pairedTestLess(counts(famle), counts(other)),
+      pairs,
     }));
 }
 

@@ -3,6 +3,7 @@ import {
   FAMLE_KEYS,
   type FamleConfig,
   type FamleKey,
+  type FamleUse,
   resolveFamleConfig,
 } from "../../config/famle.ts";
 import { type ConfigLayer, fileLayer, setLayer } from "../../config/layers.ts";
@@ -29,9 +30,8 @@ function readConfig(path: string): ConfigLayer {
 }
 
 /**
- * Settings: defaults of the environment < `base` < --config < --set < options of their own.
+ * Settings: defaults of the environment < --config < --set < options of their own.
  *
- * @param base settings that a model was trained with, under published names
  * @param own option, key and value of options that stand for one key; undefined: not given
  * @throws UserError for a value that is refused
  */
@@ -39,9 +39,8 @@ export function settingsOf(
   env: string,
   options: SettingOptions,
   own: readonly (readonly [string, FamleKey, string | undefined])[],
-  base: ConfigLayer | null = null,
 ): FamleConfig {
-  const layers: ConfigLayer[] = base === null ? [] : [base];
+  const layers: ConfigLayer[] = [];
   if (options.config !== undefined) layers.push(readConfig(options.config));
   layers.push(...(options.set ?? []).map(setLayer));
   for (const [option, key, value] of own) {
@@ -53,4 +52,19 @@ export function settingsOf(
     });
   }
   return resolveFamleConfig(env, layers);
+}
+
+/**
+ * Warnings about settings given with --set that nothing of what is done reads. A file given with
+ * --config may serve several commands, so it may have settings of the others.
+ *
+ * @param uses what is done
+ */
+export function unusedSettings(options: SettingOptions, uses: readonly FamleUse[]): string[] {
+  const unused = (options.set ?? []).flatMap((text) => Object.keys(setLayer(text).values))
+    .filter((published) => {
+      const key = Object.values(FAMLE_KEYS).find((each) => each.published === published);
+      return key !== undefined && !key.usedBy.some((use: FamleUse) => uses.includes(use));
+    });
+  return unused.length === 0 ? [] : [`warning: --set: no effect here: ${unused.join(", ")}`];
 }

@@ -51,7 +51,7 @@ export async function sine(options: SineOptions, output: Output): Promise<number
     output.line(`metarl ${VERSION}: famle sine, seed ${seed}, ${tasks} tasks, ${points} points`);
   }
   // nothing is written for a script that doesn't say where
-  const folder = options.out !== undefined
+  using folder = options.out !== undefined
     ? ResultDir.create(options.out)
     : options.json
     ? null

@@ -1,4 +1,6 @@
 /** `metarl famle train`: meta-train a dynamics model on collected data. */
+import type { Device } from "../../compute/device.ts";
+import type { DynamicsSpec } from "../../compute/layout.ts";
 import { type FamleConfig, publishedFamleConfig, resolveFamleConfig } from "../../config/famle.ts";
 import { encodeCheckpoint } from "../../run/checkpoint.ts";
 import { writeFileAtomic } from "../../run/files.ts";
@@ -7,7 +9,9 @@ import { RunDir } from "../../run/run_dir.ts";
 import { readData, type StoredData } from "../../trainer/famle_data.ts";
 import { dynamicsSpecOf, FAMLE, modelToCheckpoint } from "../../trainer/famle_model.ts";
 import {
+  BLOCK,
   type BlockReport,
+  checkData,
   type FamleTrainResult,
   trainFamle,
 } from "../../trainer/famle_trainer.ts";
@@ -16,11 +20,12 @@ import { ExitCode } from "../failure.ts";
 import { Interrupt } from "../interrupt.ts";
 import type { Output } from "../output.ts";
 import { formatDuration } from "../progress.ts";
+import { createRunDir, leaveFailed, shellWord } from "../run_folder.ts";
 import { VERSION } from "../version.ts";
 import { loadFamleEnv } from "./environment.ts";
 import { MODEL_FILE } from "./model.ts";
-import { type CommonOptions, openDevice, seedOption } from "./options.ts";
-import { type SettingOptions, settingsOf } from "./settings.ts";
+import { type CommonOptions, openDevice, refuseOptions, seedOption } from "./options.ts";
+import { type SettingOptions, settingsOf, unusedSettings } from "./settings.ts";
 
 /** What the user typed. */
 export interface TrainFamleOptions extends CommonOptions, SettingOptions {
@@ -28,6 +33,9 @@ export interface TrainFamleOptions extends CommonOptions, SettingOptions {
   readonly embeddings?: string;
   readonly resume?: string;
 }
+
+/** Without a terminal there is a line every so many meta-iterations. */
+const LINE_EVERY = 5 * BLOCK;
 
 /** Shows blocks as they come. */
 export class BlockView {
@@ -41,19 +49,30 @@ export class BlockView {
     this.#json = json;
   }
 
+  /** Shows one. */
   readonly block = (report: BlockReport): void => {
     if (this.#json) {
-      this.#output.line(JSON.stringify({ type: "block", ...report }));
+      this.#output.line(JSON.stringify({
+        type: "block",
+        meta_iterations: report.metaIterations,
+        losses: report.losses,
+        mean_loss: report.meanLoss,
+        seconds: report.seconds,
+      }));
       return;
     }
     const { metaIterations: done, meanLoss, seconds } = report;
     const total = this.#config.metaIterations;
     // a block's time stands for what is left; blocks are alike
-    const left = formatDuration((total - done) * seconds / 100);
+    const left = formatDuration((total - done) * seconds / BLOCK);
     const text = `meta-iteration ${done} of ${total}: loss ${meanLoss.toPrecision(4)}, ETA ${left}`;
     if (this.#output.isTerminal) this.#output.status(text);
-    else if (done % 500 === 0 || done === total) this.#output.line(text);
+    else if (done % LINE_EVERY === 0 || done === total) this.#output.line(text);
   };
+}
+
+function specOf(data: StoredData, config: FamleConfig): DynamicsSpec {
+  return dynamicsSpecOf(config, data.inputDim, data.outputDim, data.situations.length);
 }
 
 /** Runs the command; gives the exit code. */
@@ -72,9 +91,12 @@ export async function trainModel(
     ["--iterations", "metaIterations", options.iterations],
     ["--embeddings", "embeddings", options.embeddings],
   ]);
+  checkData(data, config);
+  const spec = specOf(data, config);
   const started = new Date();
-  const run = await RunDir.create(
-    options.out ?? `runs/${stampedName(`famle-train-${data.env.name}-${seed}`, started)}`,
+  using run = await createRunDir(
+    options.out ?? null,
+    stampedName(`famle-train-${data.env.name}-${seed}`, started),
     {
       started: started.toISOString(),
       metarlVersion: VERSION,
@@ -84,10 +106,8 @@ export async function trainModel(
       device: null,
       config: { ...publishedFamleConfig(config), data: await Deno.realPath(folder) },
     },
-    false,
   );
-  using _run = run;
-  return await train(run, data, config, options, output);
+  return await train(run, data, config, spec, options, output);
 }
 
 async function resume(
@@ -96,31 +116,27 @@ async function resume(
   output: Output,
 ): Promise<number> {
   const { iterations, embeddings, seed, out, config: file, set } = options;
-  const fixed = { iterations, embeddings, seed, out, config: file, set };
-  for (const [option, value] of Object.entries(fixed)) {
-    if (value !== undefined) {
-      throw new UserError("usage", `--${option} can't be combined with --resume`);
-    }
-  }
+  refuseOptions({ iterations, embeddings, seed, out, config: file, set }, "--resume");
   using run = await RunDir.open(options.resume!);
   const { algorithm, config: { data: stored, ...values } } = run.params;
   if (algorithm !== FAMLE) {
     throw new UserError(
       "resume-mismatch",
-      `${run.path} is a run of ${algorithm}; continue it with: metarl ${algorithm} --resume`,
+      `${run.path} is a run of ${algorithm}, not of famle train`,
     );
   }
   const data = await readData(folder ?? String(stored), loadFamleEnv);
   const config = resolveFamleConfig(data.env.name, [
     { source: `${run.path}/params.json`, values },
   ]);
-  return await train(run, data, config, options, output);
+  return await train(run, data, config, specOf(data, config), options, output);
 }
 
 async function train(
   run: RunDir,
   data: StoredData,
   config: FamleConfig,
+  spec: DynamicsSpec,
   options: TrainFamleOptions,
   output: Output,
 ): Promise<number> {
@@ -130,7 +146,6 @@ async function train(
   };
   const { seed } = run.params;
   const latest = await run.latestCheckpoint();
-  const spec = dynamicsSpecOf(config, data.inputDim, data.outputDim, data.situations.length);
   const rows = data.situations.reduce((sum, { targets }) => sum + targets.length, 0) /
     data.outputDim;
   const first = `metarl ${VERSION}: famle train on ${data.env.name}, seed ${seed}, ${rows} ` +
@@ -138,16 +153,19 @@ async function train(
     `${config.metaIterations} meta-iterations, run folder ${run.path}`;
   run.note(`${new Date().toISOString()} ${first}`);
   if (!options.json) output.line(first);
+  unusedSettings(options, ["train"]).forEach(say);
   for (const notice of latest?.notices ?? []) say(notice);
   if (latest !== null) say(`resuming ${run.path} at meta-iteration ${latest.checkpoint.iteration}`);
   using interrupt = new Interrupt(() =>
     say("finishing this block, then writing a checkpoint; Ctrl-C again ends at once")
   );
-  const device = await openDevice(options, "training", spec, output);
-  run.recordDevice(device.description);
   const view = new BlockView(config, output, options.json === true);
+  let device: Device | null = null;
   let result: FamleTrainResult;
+  let blocks = 0;
   try {
+    device = await openDevice(options, "training", spec, output);
+    run.recordDevice(device.description);
     result = await trainFamle(device, {
       data,
       config,
@@ -155,11 +173,18 @@ async function train(
       writer: run,
       resume: latest?.checkpoint ?? null,
       stop: interrupt.signal,
-      onBlock: view.block,
+      onBlock: (report) => {
+        blocks++;
+        view.block(report);
+        if (output.isClosed) interrupt.abort();
+      },
     });
+  } catch (error) {
+    leaveFailed(run, error, blocks === 0 && options.resume === undefined);
+    throw error;
   } finally {
     output.status(null);
-    await device.close();
+    await device?.close();
   }
   const { finished, seconds, model, losses } = result;
   const path = `${run.path}/${MODEL_FILE}`;
@@ -174,6 +199,7 @@ async function train(
       meta_iterations: model.metaIterations,
       losses,
       seconds,
+      device: device?.description,
       model: finished ? path : null,
       run: run.path,
     };
@@ -189,6 +215,6 @@ async function train(
     output.line(`model after ${formatDuration(seconds)}: ${path}`);
   }
   if (finished) return ExitCode.OK;
-  say(`continue with: metarl famle train --resume ${run.path}`);
+  say(`continue with: metarl famle train --resume ${shellWord(run.path)}`);
   return ExitCode.INTERRUPTED;
 }
