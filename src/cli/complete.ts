@@ -4,6 +4,7 @@
  */
 import type { Command } from "@commander-js/extra-typings";
 import { envNames } from "../envs/registry.ts";
+import { FAMLE_ENVS } from "./famle/environment.ts";
 import tab from "@bomb.sh/tab/commander";
 
 /** Adds the command, after all others: it proposes those that are there. */
@@ -14,20 +15,30 @@ export function addCompletion(program: Command): void {
     ?.description("print a completion script: bash, zsh, fish or powershell")
     .addHelpText("after", "\nExample:\n  $ source <(metarl complete bash)");
   // the library never falls back to the shell's own file names
-  for (const command of root.commands.values()) {
-    const config = command.arguments.get("config");
-    if (config !== undefined) config.handler = (complete) => proposeFiles(".json", complete);
-    for (const env of [command.options.get("env"), command.arguments.get("env")]) {
-      if (env !== undefined) env.handler = (complete) => proposeEnvs(complete);
-    }
-    for (const name of ["resume", "init"]) {
-      const option = command.options.get(name);
-      if (option !== undefined) option.handler = (complete) => proposeRuns(complete);
+  for (const [name, command] of root.commands) {
+    const isFamle = name.startsWith("famle ");
+    for (const [word, propose] of Object.entries(PROPOSALS)) {
+      const famleEnv = isFamle && word === "env";
+      for (const place of [command.options.get(word), command.arguments.get(word)]) {
+        if (place !== undefined) place.handler = famleEnv ? proposeFamleEnvs : propose;
+      }
     }
   }
 }
 
 type Complete = (value: string, description: string) => void;
+
+/** What is proposed for arguments and values of options, by their names. */
+const PROPOSALS: Readonly<Record<string, (complete: Complete) => void>> = {
+  config: (complete) => proposeFiles(".json", complete),
+  env: proposeEnvs,
+  resume: proposeRuns,
+  init: proposeRuns,
+  model: proposeModels,
+  "maml-model": proposeModels,
+  data: proposeRuns,
+  "data-dir": proposeRuns,
+};
 
 function entries(folder: string): Deno.DirEntry[] {
   try {
@@ -58,6 +69,15 @@ function proposeFiles(ending: string, complete: Complete): void {
 function proposeEnvs(complete: Complete): void {
   for (const name of envNames()) complete(name, "");
   for (const ending of [".json", ".ts", ".js"]) proposeFiles(ending, complete);
+}
+
+function proposeFamleEnvs(complete: Complete): void {
+  for (const name of FAMLE_ENVS) complete(name, "");
+}
+
+function proposeModels(complete: Complete): void {
+  proposeRuns(complete);
+  for (const ending of [".safetensors", ".pt"]) proposeFiles(ending, complete);
 }
 
 function proposeRuns(complete: Complete): void {

@@ -16,27 +16,40 @@ import type { Output } from "./output.ts";
 import { prompCommand } from "./promp.ts";
 import { VERSION } from "./version.ts";
 
+/** The command that the arguments name, as a user types it, and the argument behind its name. */
+function namedCommand(program: CommandUnknownOpts, args: readonly string[]) {
+  const names: string[] = ["metarl"];
+  let command = program;
+  for (const arg of args) {
+    if (arg === "help" && command === program) continue;
+    const child = command.commands.find((each) => each.name() === arg);
+    if (child === undefined) return { command, typed: names.join(" "), next: arg };
+    command = child;
+    names.push(arg);
+  }
+  return { command, typed: names.join(" "), next: null };
+}
+
 /** One line out of the library's message, e.g. `unknown option '--sed'; did you mean --seed?`. */
 function usageError(error: CommanderError, program: Command, args: readonly string[]): UserError {
-  // `metarl help nonsense` is answered with the general help only
+  const { command, typed, next } = namedCommand(program as unknown as CommandUnknownOpts, args);
+  // `metarl help nonsense`, and a command that lacks one of its own, are answered with help only
   if (error.code === "commander.help") {
-    const names = program.commands.map((command) => command.name());
-    const wanted = args.find((arg) => arg !== "help" && !arg.startsWith("-")) ?? "";
-    return new UserError("usage", `unknown command '${wanted}'${didYouMean(wanted, names)}`);
+    const names = command.commands.map((each) => each.name()).filter((name) => name !== "help");
+    return new UserError(
+      "usage",
+      next === null
+        ? `${typed} needs a command: ${names.join(", ")}; see ${typed} --help`
+        : `unknown command '${next}'${didYouMean(next, names)}`,
+    );
   }
   const message = error.message
     .replace(/^error: /, "")
     .replace(/\.?\n\(Did you mean one of (.*)\?\)$/, "; did you mean one of $1?")
     .replace(/\.?\n\(Did you mean (.*)\?\)$/, "; did you mean $1?")
     .replace(/\.$/, "");
-  const end = message.endsWith("?") ? "" : `; see ${typedCommand(program, args)} --help`;
+  const end = message.endsWith("?") ? "" : `; see ${typed} --help`;
   return new UserError("usage", message + end, { cause: error });
-}
-
-/** The command that the arguments name, as a user types it. */
-function typedCommand(program: Command, args: readonly string[]): string {
-  const name = program.commands.find((command) => command.name() === args[0])?.name();
-  return name === undefined ? "metarl" : `metarl ${name}`;
 }
 
 /** Gives a command and those below it the program's settings: how it prints, that it throws. */
