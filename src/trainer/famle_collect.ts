@@ -73,7 +73,7 @@ export interface CollectRequest {
   readonly config: FamleConfig;
   /** Seed of everything random. */
   readonly seed: number;
-  /** Data to add to, of the same situations. */
+  /** Data to add to, of the same situations: rows are appended to its `transitions`. */
   readonly given: CollectedData | null;
   /** Where progress and checkpoints go. */
   readonly writer: RunWriter;

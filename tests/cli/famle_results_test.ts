@@ -5,6 +5,7 @@ import {
   healthyReward,
   type MethodName,
   type MethodRuns,
+  recoveredReward,
   recoveryTests,
   resultTable,
   summarize,
@@ -40,6 +41,14 @@ Deno.test("episodesUntil() counts from 1 and takes a reward that is just enough"
   assert.equal(episodesUntil([1, 2], 9), null);
 });
 
+Deno.test("recoveredReward() is 90 % of a healthy reward that is above 0", () => {
+  assert.equal(recoveredReward(10), 9);
+  assert.equal(recoveredReward(0), null);
+  assert.equal(recoveredReward(-10), null, "-9 would be more than the healthy robot has");
+  assert.equal(recoveredReward(null), null);
+  assert.equal(summarize(runsOf("famle", [[1]]), -10).recovery, null);
+});
+
 Deno.test("summarize() counts a run that does not recover as one episode more", () => {
   const famle = runsOf("famle", [[1, 9, 10], [2, 3, -4]]);
   const { perEpisode, last, recovery, meanRecovery, stopped, nonFinite } = summarize(famle, 10);
@@ -67,6 +76,12 @@ Deno.test("recoveryTests() compares the seeds that both methods have", () => {
   ]);
   assert.deepEqual(recoveryTests(methods(4)), [], "too few seeds to say anything");
   assert.equal(recoveryTests(methods(23))[0].pairs, 20);
+});
+
+Deno.test("recoveryTests() counts a run that never recovers as later than the last episode", () => {
+  const five = (rewards: readonly number[]) => Array.from({ length: 5 }, () => rewards);
+  const famle = runsOf("famle", five([1, 1, 9])), mbrl = runsOf("mbrl", five([1, 1, 1]));
+  assert.equal(recoveryTests([runsOf("healthy", [[10]]), famle, mbrl])[0].p, 1 / 32);
 });
 
 Deno.test("resultTable() names who did not recover", () => {

@@ -216,6 +216,15 @@ test("famle adapt, interrupted, shows and keeps what it has", async () => {
     assert.equal(summary.type, "summary");
     assert.equal(summary.finished, false);
     assert.deepEqual(namesIn(`${folder}/o`), ["adapt.json", "rewards.png", "rewards.svg"]);
+    // while it trains a model beside data there is nothing to keep yet
+    await metarl([...COLLECT, "--out", "data"], folder);
+    const few = ["--set", "inner_iter=1", "--set", "meta_iter=1000000", "--device", "cpu"];
+    const train = ["famle", "adapt", "--data", "data", "--json", "--out", "new", ...few];
+    const second = await interrupted(train, folder);
+    assert.equal(second.code, 130, second.stderr);
+    assert.match(second.stderr, /stopped before the model was trained: nothing is kept/);
+    assert.deepEqual(namesIn(folder), ["data", "o"]);
+    assert.ok(!namesIn(`${folder}/data`).includes("model.safetensors"));
   });
 });
 

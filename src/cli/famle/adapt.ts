@@ -319,7 +319,7 @@ async function control(
 /** Runs the command; gives the exit code. */
 export async function adaptRobot(options: AdaptOptions, output: Output): Promise<number> {
   using interrupt = new Interrupt(() =>
-    output.error("finishing this episode; Ctrl-C again ends at once")
+    output.error("stopping after this episode; Ctrl-C again ends at once")
   );
   const start = performance.now();
   const { plan, study: planned } = await settle(options);
@@ -344,7 +344,10 @@ export async function adaptRobot(options: AdaptOptions, output: Output): Promise
   const uses = plan.trains ? ["train", "adapt"] as const : ["adapt"] as const;
   for (const line of [...plan.warnings, ...unusedSettings(options, uses)]) output.error(line);
   const models = await plan.load(output, interrupt.signal, seeds[0]);
-  if (models === null) return ExitCode.INTERRUPTED;
+  if (models === null) {
+    output.error("stopped before the model was trained: nothing is kept");
+    return ExitCode.INTERRUPTED;
+  }
   const study = withModels(planned, models);
   const { results, device, failure } = await runStudy(study, options, output, interrupt);
   const finished = failure === null && !interrupt.signal.aborted;
@@ -455,6 +458,9 @@ async function showResults(
     return;
   }
   for (const line of resultTable(summaries)) output.line(line);
+  if (healthy !== null && healthy <= 0) {
+    output.line(`the healthy robot's reward is ${healthy.toFixed(1)}: 90 % of it is no measure`);
+  }
   for (const { than, p, pairs } of tests) {
     output.line(
       `FAMLE needs fewer episodes than ${METHOD_LABELS[than]}: p = ${p.toPrecision(2)} (exact ` +

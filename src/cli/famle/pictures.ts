@@ -2,7 +2,7 @@
 import type { FamleEnvFactory } from "../../envs/famle/famle_env.ts";
 import type { ArmPanel, Place } from "../../plot/mod.ts";
 import type { EpisodeReport } from "../../trainer/online_control.ts";
-import { METHOD_LABELS, type MethodSummary, RECOVERED } from "./results.ts";
+import { METHOD_LABELS, type MethodSummary, RECOVERED_TEXT, recoveredReward } from "./results.ts";
 
 /** Reward per episode of all methods, with 95 % intervals where there are several seeds. */
 export async function drawRewards(
@@ -12,6 +12,7 @@ export async function drawRewards(
   online: boolean,
 ): Promise<string> {
   const { lineChart, PALETTE, GRAY } = await import("../../plot/mod.ts");
+  const wanted = recoveredReward(healthy);
   const colors = { healthy: GRAY, famle: PALETTE[0], maml: PALETTE[1], mbrl: PALETTE[2] };
   return lineChart({
     title,
@@ -33,9 +34,7 @@ export async function drawRewards(
           : {},
       };
     }),
-    references: healthy === null
-      ? []
-      : [{ y: RECOVERED * healthy, label: `${100 * RECOVERED} % of healthy` }],
+    references: wanted === null ? [] : [{ y: wanted, label: RECOVERED_TEXT }],
   });
 }
 

@@ -22,7 +22,9 @@ export interface MethodRuns {
 }
 
 /** Share of the healthy robot's reward that counts as recovered. */
-export const RECOVERED = 0.9;
+const RECOVERED = 0.9;
+/** The same for people. */
+export const RECOVERED_TEXT = "90 % of healthy";
 /** Its reward is the mean over so many of its last episodes. */
 const LAST_EPISODES = 5;
 
@@ -59,6 +61,14 @@ export function healthyReward(methods: readonly MethodRuns[]): number | null {
   return healthy === undefined ? null : mean(healthy.runs.map(lastReward));
 }
 
+/**
+ * Reward that counts as recovered; `null` where the healthy robot's is not known, or not above 0:
+ * then 90 % of it is no less than it, and says nothing.
+ */
+export function recoveredReward(healthy: number | null): number | null {
+  return healthy === null || healthy <= 0 ? null : RECOVERED * healthy;
+}
+
 /** Episodes until the reward reaches `wanted`; `null`: never. */
 export function episodesUntil(rewards: readonly number[], wanted: number): number | null {
   const at = rewards.findIndex((reward) => reward >= wanted);
@@ -68,9 +78,10 @@ export function episodesUntil(rewards: readonly number[], wanted: number): numbe
 /** Summary of one method. @param healthy the healthy robot's reward, `null`: not known */
 export function summarize({ method, runs }: MethodRuns, healthy: number | null): MethodSummary {
   const episodes = Math.min(...runs.map((run) => run.length));
-  const recovery = healthy === null || method === "healthy"
+  const wanted = recoveredReward(healthy);
+  const recovery = wanted === null || method === "healthy"
     ? null
-    : runs.map((run) => episodesUntil(rewardsOf(run), RECOVERED * healthy));
+    : runs.map((run) => episodesUntil(rewardsOf(run), wanted));
   const sum = (count: (report: EpisodeReport) => number) =>
     runs.flat().reduce((total, report) => total + count(report), 0);
   return {
@@ -104,13 +115,13 @@ export interface RecoveryTest {
 
 /** Tests of FAMLE against the other methods, all with the same seeds; empty with too few. */
 export function recoveryTests(methods: readonly MethodRuns[]): RecoveryTest[] {
-  const healthy = healthyReward(methods);
+  const wanted = recoveredReward(healthyReward(methods));
   const famle = methods.find(({ method }) => method === "famle");
-  if (healthy === null || famle === undefined || famle.runs.length < LEAST_PAIRS) return [];
+  if (wanted === null || famle === undefined || famle.runs.length < LEAST_PAIRS) return [];
   const pairs = Math.min(famle.runs.length, MOST_PAIRS);
   const counts = ({ runs }: MethodRuns) =>
     runs.slice(0, pairs)
-      .map((run) => episodesUntil(rewardsOf(run), RECOVERED * healthy) ?? run.length + 1);
+      .map((run) => episodesUntil(rewardsOf(run), wanted) ?? run.length + 1);
   return methods
     .filter(({ method }) => method === "maml" || method === "mbrl")
     .map((other) => ({
@@ -137,7 +148,7 @@ export function resultTable(summaries: readonly MethodSummary[]): string[] {
     "reward per episode",
     ...shown.map((e) => `${e + 1}.`),
     `last ${Math.min(LAST_EPISODES, episodes)}`,
-    "until 90 % of healthy",
+    `until ${RECOVERED_TEXT}`,
   ];
   const rows = summaries.map(({ method, perEpisode, last, recovery, meanRecovery }) => {
     const missed = recovery?.filter((count) => count === null).length ?? 0;
