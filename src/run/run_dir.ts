@@ -19,6 +19,7 @@ import {
 } from "./checkpoint.ts";
 import { fileErrorReason, writeAllSync, writeError, writeFileAtomic } from "./files.ts";
 import { formatTable, ProgressLog, type ProgressRow } from "./log.ts";
+import { stampedName } from "./result_dir.ts";
 
 /** What params.json holds. */
 export interface RunParams {
@@ -73,11 +74,10 @@ const MS_PER_HOUR = 3_600_000;
 
 /** `promp-MetaPointEnvMomentum-1-20260131-235959` (UTC): the folder's name where none is given. */
 export function defaultRunName(algorithm: string, config: RunConfig, now: Date): string {
-  const [date, time] = now.toISOString().slice(0, 19).replaceAll(/[-:]/g, "").split("T");
   const mode = config.mode === null ? "" : `-mode${config.mode}`;
   // an environment of one's own is a path
   const env = basename(config.env, extname(config.env));
-  return `${algorithm}-${env}${mode}-${config.seed}-${date}-${time}`;
+  return stampedName(`${algorithm}-${env}${mode}-${config.seed}`, now);
 }
 
 function folderError(path: string, error: unknown): UserError | RunError {

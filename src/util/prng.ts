@@ -33,15 +33,15 @@ export const Purpose = {
   TEST_DATA: 5,
   /** Candidates of a planner (iteration: episode, task, round: the planner's round, step). */
   PLANNER: 6,
-  /** Order in which rows of data are taken in training (iteration, task, round: pass). */
+  /** Order in which rows are taken in training (iteration, task, round: what for, step: pass). */
   TRAINING_ORDER: 7,
-  /** Actions and starts while data is collected (iteration: episode, task: situation, step). */
+  /** Random actions while data is collected (iteration: episode, task: situation, step). */
   COLLECT: 8,
-  /** Damage of a robot (iteration: episode or which of several damages). */
+  /** Damage of a robot (iteration: stretch of a mission; task: 1 for the one at the start). */
   DAMAGE: 9,
-  /** Choice among situations (iteration: episode, task, step). */
+  /** Choice among situations (iteration: adaptation; task: 0 the first one, 1 a drawn one). */
   SITUATION: 10,
-  /** Sinusoids: amplitude, phase and the points seen (task: which sinusoid). */
+  /** Sinusoids (task: which one; round: 0 its phase and amplitude, 1 the points seen). */
   SINE: 11,
 } as const;
 /** One of the values of {@link Purpose}. */

@@ -1,6 +1,6 @@
 /**
  * The models that metarl brings along, as bytes inside of the program. How they were made:
- * docs/famle.md.
+ * docs/results.md.
  */
 import ant from "../../../models/famle_ant.safetensors" with { type: "bytes" };
 import antOneEmbedding from "../../../models/famle_ant_maml.safetensors" with { type: "bytes" };
