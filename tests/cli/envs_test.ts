@@ -82,7 +82,7 @@ cliTest("metarl envs refuses what it does not know", async (folder) => {
   const unknown = 'Cannot find environment "RecherEnv"; did you mean "ReacherEnv"?';
   await refused(["envs", "RecherEnv"], unknown);
   await refused(["envs", "check", "RecherEnv"], unknown);
-  await refused(["envs", "check"], "missing required argument 'env'; see metarl envs --help");
+  await refused(["envs", "check"], "missing required argument 'env'; see metarl envs check --help");
   await refused(["envs", "--jsn"], "unknown option '--jsn'; did you mean --json?");
   await refused(
     ["envs", "ReacherEnv", "x"],
