@@ -24,8 +24,8 @@ async function assertGolden(device: Device): Promise<void> {
       }
     }
     assert.deepEqual(failed, []);
-    // six files for kernels, two for sampling, eight robots
-    assert.equal(passed, 16);
+    // seven files for kernels, two for sampling, eight robots
+    assert.equal(passed, 17);
   } finally {
     await device.close();
   }
