@@ -1,7 +1,7 @@
 /**
- * `deno task plot OUT.svg TITLE NAME=progress.csv...`: learning curves of runs as one picture for
- * the docs: the return before adaptation (thin) and after it (thick), by iteration, as running
- * means of 5 iterations. `OUT.png` makes a PNG.
+ * `deno task plot OUT.svg TITLE NAME=progress.csv... [NAME=NUMBER]...`: learning curves of runs as
+ * one picture for the docs: the return before adaptation (thin) and after it (thick), by iteration,
+ * as running means of 5 iterations; a number is a horizontal line. `OUT.png` makes a PNG.
  */
 import { lineChart, PALETTE, type Series, toPng } from "../src/plot/mod.ts";
 import { readProgress } from "../src/run/log.ts";
@@ -28,21 +28,27 @@ function readCurves(run: string, path: string, color: string): Series[] {
   ];
 }
 
-const [out, title, ...runs] = Deno.args;
-if (runs.length === 0 || runs.some((run) => !run.includes("="))) {
+const [out, title, ...named] = Deno.args;
+if (named.length === 0 || named.some((part) => !part.includes("="))) {
   console.error("error: wanted OUT.svg TITLE NAME=progress.csv...; see the file's header");
   Deno.exit(2);
 }
+const parts = named.map((part) => {
+  const at = part.indexOf("=");
+  return { name: part.slice(0, at), value: part.slice(at + 1) };
+});
+const isNumber = ({ value }: { value: string }) => Number.isFinite(Number(value));
+const runs = parts.filter((part) => !isNumber(part));
 const svg = lineChart({
   x: { label: "iteration", integer: true },
   y: { label: title },
   names: "ends",
   width: 760,
   height: 400,
-  series: runs.flatMap((run, i) => {
-    const at = run.indexOf("=");
-    return readCurves(run.slice(0, at), run.slice(at + 1), PALETTE[i % PALETTE.length]);
-  }),
+  series: runs.flatMap(({ name, value }, i) =>
+    readCurves(name, value, PALETTE[i % PALETTE.length])
+  ),
+  references: parts.filter(isNumber).map(({ name, value }) => ({ label: name, y: Number(value) })),
 });
 if (out.endsWith(".png")) await Deno.writeFile(out, await toPng(svg));
 else await Deno.writeTextFile(out, svg);
