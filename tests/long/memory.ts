@@ -15,10 +15,10 @@ const EARLY = 20;
 const LATE = 200;
 const ALLOWED_GROWTH = 0.1;
 
-/** Resident size of a process in MiB. */
-function residentSize(pid: number): number {
-  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`))![1];
-  return Number(kibibytes) / 1024;
+/** Resident size of a process in MiB; `null` for one that has just ended. */
+function residentSize(pid: number): number | null {
+  const found = /^VmRSS:\s+(\d+) kB$/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`));
+  return found === null ? null : Number(found[1]) / 1024;
 }
 
 /** Iterations that are logged. */
@@ -47,7 +47,8 @@ for (const algorithm of ["mmaml", "promp"]) {
         try {
           while (!ended) {
             const done = iterationsDone(`${folder}/run`);
-            if (done > 0 && !sizes.has(done)) sizes.set(done, residentSize(process.pid));
+            const resident = done > 0 && !sizes.has(done) ? residentSize(process.pid) : null;
+            if (resident !== null) sizes.set(done, resident);
             await new Promise((resolve) => setTimeout(resolve, 10));
           }
         } finally {
