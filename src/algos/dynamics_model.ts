@@ -6,14 +6,11 @@
  * Axis letters as in `compute/layout.ts`: G situations, X input, Y output, P parameters, N rows,
  * B rows of a minibatch, U updates, L candidate sequences, H planning horizon, Z state, A action.
  */
-import type { Device, HostArray, Tensor } from "../compute/device.ts";
+import type { Device, HostArray, HostNumbers, Tensor } from "../compute/device.ts";
 import type { Command, DynamicsOptimizer } from "../compute/kernels.ts";
 import { dynamicsLayout, type DynamicsSpec } from "../compute/layout.ts";
 import { denormalizeRows, type Normalizer, normalizeRows } from "../util/normalizer.ts";
 import type { StageReward } from "../util/stage_reward.ts";
-
-/** Floating-point numbers on the host. */
-type HostNumbers = Float32Array | Float64Array;
 
 /** Rows on a device, normalised; whoever uploaded them frees them. */
 export interface DynamicsRowSet {

@@ -14,7 +14,7 @@
  *
  * Axis letters as in `compute/layout.ts`; S is the capacity, `offsets` say how much is in use.
  */
-import type { Device, HostArray, Tensor } from "../compute/device.ts";
+import type { Device, HostArray, HostNumbers, Tensor } from "../compute/device.ts";
 import type { Command, SampleTensors } from "../compute/kernels.ts";
 import {
   encoderLayout,
@@ -77,9 +77,6 @@ export interface TaskSamples {
   /** [N, A] */
   readonly oldLogStd: HostNumbers;
 }
-
-/** Floating-point numbers on the host. */
-export type HostNumbers = Float32Array | Float64Array;
 
 /** Values of the objective at the current parameters. */
 export interface MetaValues {

@@ -22,8 +22,11 @@ export interface Tensor {
   readonly type: ElementType;
 }
 
+/** Floating-point numbers on the host. */
+export type HostNumbers = Float32Array | Float64Array;
+
 /** Numbers read back from a device. */
-export type HostArray = Float32Array | Float64Array | Uint32Array;
+export type HostArray = HostNumbers | Uint32Array;
 
 /** A compute device. Not re-entrant: await one call before the next `submit` or `read`. */
 export interface Device {

@@ -13,7 +13,7 @@
  * Axis letters: N candidates of a round, H planning horizon, A action, S = H * A, K elites.
  */
 import { type KeyedRandom, Purpose } from "../util/prng.ts";
-import { checkElites, type OptionTable, type OptionValues } from "./options.ts";
+import { checkElites, ELITE_OPTIONS, type OptionTable, type OptionValues } from "./options.ts";
 import type { Evaluate, Plan, Planner, PlanPosition, PlanProblem } from "./planner.ts";
 import { fitElites, Gaussian } from "./gaussian.ts";
 import { Search, selectElites } from "./search.ts";
@@ -27,28 +27,7 @@ export const CEM_OPTIONS = {
     integer: true,
     help: "sequences scored per round",
   },
-  rounds: { default: 5, low: 1, high: 255, integer: true, help: "rounds per plan" },
-  elites: {
-    default: 50,
-    low: 1,
-    high: 100_000,
-    integer: true,
-    help: "best sequences that the next round's distribution is fitted to",
-  },
-  smoothing: {
-    default: 0.1,
-    low: 0,
-    high: 0.999,
-    integer: false,
-    help: "part of the old mean and variance that is kept in every round",
-  },
-  initialStd: {
-    default: 0.5,
-    low: 1e-6,
-    high: 10,
-    integer: false,
-    help: "standard deviation of the first round, in halves of the action's range",
-  },
+  ...ELITE_OPTIONS,
 } as const satisfies OptionTable;
 
 /** The cross-entropy method, see the module's header. */

@@ -18,7 +18,7 @@
 import { type KeyedRandom, Purpose } from "../util/prng.ts";
 import { coloringMatrix, colorNoise } from "./colored_noise.ts";
 import { fitElites, Gaussian } from "./gaussian.ts";
-import { checkElites, type OptionTable, type OptionValues } from "./options.ts";
+import { checkElites, ELITE_OPTIONS, type OptionTable, type OptionValues } from "./options.ts";
 import type { Evaluate, Plan, Planner, PlanPosition, PlanProblem } from "./planner.ts";
 import { Search, selectElites, shiftSequence } from "./search.ts";
 
@@ -31,14 +31,7 @@ export const ICEM_OPTIONS = {
     integer: true,
     help: "sequences scored in the first round",
   },
-  rounds: { default: 5, low: 1, high: 255, integer: true, help: "rounds per plan" },
-  elites: {
-    default: 50,
-    low: 1,
-    high: 100_000,
-    integer: true,
-    help: "best sequences that the next round's distribution is fitted to",
-  },
+  ...ELITE_OPTIONS,
   decay: {
     default: 1.25,
     low: 1,
@@ -59,20 +52,6 @@ export const ICEM_OPTIONS = {
     high: 8,
     integer: false,
     help: "exponent of the noise's power spectrum 1/f^colour; 0 is white, larger is smoother",
-  },
-  smoothing: {
-    default: 0.1,
-    low: 0,
-    high: 0.999,
-    integer: false,
-    help: "part of the old mean and variance that is kept in every round",
-  },
-  initialStd: {
-    default: 0.5,
-    low: 1e-6,
-    high: 10,
-    integer: false,
-    help: "standard deviation of the first round, in halves of the action's range",
   },
 } as const satisfies OptionTable;
 

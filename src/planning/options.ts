@@ -21,6 +21,32 @@ export interface PlannerOption {
 /** Options of one planner by name. */
 export type OptionTable = Readonly<Record<string, PlannerOption>>;
 
+/** Options of planners that fit a Gaussian to the best sequences, round by round. */
+export const ELITE_OPTIONS = {
+  rounds: { default: 5, low: 1, high: 255, integer: true, help: "rounds per plan" },
+  elites: {
+    default: 50,
+    low: 1,
+    high: 100_000,
+    integer: true,
+    help: "best sequences that the next round's distribution is fitted to",
+  },
+  smoothing: {
+    default: 0.1,
+    low: 0,
+    high: 0.999,
+    integer: false,
+    help: "part of the old mean and variance that is kept in every round",
+  },
+  initialStd: {
+    default: 0.5,
+    low: 1e-6,
+    high: 10,
+    integer: false,
+    help: "standard deviation of the first round, in halves of the action's range",
+  },
+} as const satisfies OptionTable;
+
 /** A value for every option of a table. */
 export type OptionValues<T extends OptionTable> = { readonly [K in keyof T]: number };
 

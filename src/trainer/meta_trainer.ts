@@ -16,6 +16,7 @@ import { progressColumns, type ProgressRow } from "../run/log.ts";
 import { RunError, UserError } from "../util/errors.ts";
 import { exp } from "../util/math.ts";
 import { KeyedRandom } from "../util/prng.ts";
+import { mean } from "../util/statistics.ts";
 import { chooseDevice } from "./choose_device.ts";
 import { allocateMetaBatch, type MetaBatchMemory, taskSamples, viewStep } from "./meta_batch.ts";
 import {
@@ -72,10 +73,6 @@ function norm(vector: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < vector.length; i++) sum += vector[i] * vector[i];
   return Math.sqrt(sum);
-}
-
-function mean(numbers: readonly number[]): number {
-  return numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
 }
 
 /** Mean standard deviation that the batches were sampled with, over tasks and actions. */

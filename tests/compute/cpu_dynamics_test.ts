@@ -3,15 +3,14 @@
  * threads, splitting a training over commands, rows that must not touch each other.
  */
 import assert from "node:assert/strict";
-import { CpuDevice } from "../../src/compute/cpu/cpu_device.ts";
 import { CpuInstance } from "../../src/compute/cpu/cpu_instance.ts";
 import type { SimdLevel } from "../../src/compute/cpu/kernel_module.ts";
 import type { Device, HostArray, Tensor } from "../../src/compute/device.ts";
 import type { Command, DynamicsTrain } from "../../src/compute/kernels.ts";
-import { ReferenceDevice } from "../../src/compute/reference/reference_device.ts";
 import { RunError } from "../../src/util/errors.ts";
 import { lacks } from "../permissions.ts";
-import { assertKernel, type BuiltCase, type KernelCase, runCase, testRandom } from "./compare.ts";
+import { assertKernels, withDevice } from "./cpu_support.ts";
+import { type BuiltCase, type KernelCase, runCase, testRandom } from "./compare.ts";
 import {
   ANT,
   dynamicsEdgeCases,
@@ -26,25 +25,7 @@ import {
   SINE,
 } from "./dynamics_cases.ts";
 
-const reference = new ReferenceDevice();
 const REWARD = { linear: true, proximity: true, penalty: true };
-
-async function withDevice(
-  options: Parameters<typeof CpuDevice.create>[0],
-  use: (device: CpuDevice) => void | Promise<void>,
-): Promise<void> {
-  const device = await CpuDevice.create(options);
-  try {
-    await use(device);
-  } finally {
-    await device.close();
-  }
-}
-
-async function assertKernels(device: CpuDevice, cases: readonly KernelCase[]): Promise<void> {
-  for (const one of cases) await assertKernel(device, reference, one);
-  assert.equal(device.liveTensors, 0);
-}
 
 for (const simd of ["relaxed", "plain"] satisfies SimdLevel[]) {
   for (const threads of [1, 2]) {

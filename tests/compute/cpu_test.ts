@@ -12,14 +12,13 @@ import { policyLayout, type PolicySpec } from "../../src/compute/layout.ts";
 import { ReferenceDevice } from "../../src/compute/reference/reference_device.ts";
 import { RunError } from "../../src/util/errors.ts";
 import { lacks } from "../permissions.ts";
+import { assertKernels, withDevice } from "./cpu_support.ts";
 import {
-  assertKernel,
   edgeCases,
   elementwiseCases,
   encoderBackwardCase,
   encoderForwardCase,
   innerStepPullbackCase,
-  type KernelCase,
   policyCases,
   policyForwardCase,
   randomCases,
@@ -45,24 +44,6 @@ function assertRunError(code: string, message: RegExp): (error: unknown) => true
     assert.match(error.message, message);
     return true;
   };
-}
-
-async function withDevice(
-  options: Parameters<typeof CpuDevice.create>[0],
-  use: (device: CpuDevice) => void | Promise<void>,
-): Promise<void> {
-  const device = await CpuDevice.create(options);
-  try {
-    await use(device);
-  } finally {
-    await device.close();
-  }
-}
-
-/** Fails where the cases do; also where they leave tensors behind. */
-async function assertKernels(device: CpuDevice, cases: readonly KernelCase[]): Promise<void> {
-  for (const one of cases) await assertKernel(device, reference, one);
-  assert.equal(device.liveTensors, 0);
 }
 
 for (const simd of ["relaxed", "plain"] satisfies SimdLevel[]) {

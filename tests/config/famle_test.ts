@@ -13,16 +13,13 @@ import {
   publishedFamleConfig,
   resolveFamleConfig,
 } from "../../src/config/famle.ts";
-import { initDynamics } from "../../src/nn/init.ts";
 import { PLANNER_NAMES } from "../../src/planning/registry.ts";
 import { collectData } from "../../src/trainer/famle_collect.ts";
-import { dynamicsSpecOf } from "../../src/trainer/famle_model.ts";
 import { trainFamle } from "../../src/trainer/famle_trainer.ts";
 import { type ControlMethod, controlRobot } from "../../src/trainer/online_control.ts";
 import type { JsonValue } from "../../src/util/json.ts";
-import { KeyedRandom } from "../../src/util/prng.ts";
 import { testNeeding } from "../permissions.ts";
-import { arm, famleConfig, linearData, SMALL } from "../trainer/famle_support.ts";
+import { arm, armModel, famleConfig, linearData, SMALL } from "../trainer/famle_support.ts";
 import { MemoryWriter } from "../trainer/tiny.ts";
 
 type Values = Readonly<Record<string, JsonValue>>;
@@ -118,30 +115,9 @@ const RUNS: Readonly<Record<FamleUse, (values: Values) => Promise<unknown>>> = {
     const device = await CpuDevice.create({ threads: 1 });
     const factory = await arm();
     const config = famleConfig({ ...CONTROL, ...values });
-    const { obsDim, actDim } = factory.spec;
-    const spec = dynamicsSpecOf(
-      famleConfig({ hidden_layers: [12] }),
-      obsDim + actDim,
-      obsDim,
-      factory.situations.length,
-    );
+    const model = armModel(factory, famleConfig({ hidden_layers: [12] }));
     // as the command does: the model from scratch has the size of the others
-    const { hiddenSizes, activation, outputLimit } = spec;
-    const filled = (length: number, value: number) => new Float64Array(length).fill(value);
-    const model = {
-      env: null,
-      spec,
-      normalizer: {
-        meanIn: filled(obsDim + actDim, 0),
-        stdIn: filled(obsDim + actDim, 10),
-        meanOut: filled(obsDim, 0),
-        stdOut: filled(obsDim, 30),
-      },
-      params: initDynamics(new KeyedRandom(3), spec),
-      situations: factory.situations,
-      metaIterations: 0,
-      seed: 3,
-    };
+    const { hiddenSizes, activation, outputLimit } = model.spec;
     const methods: ControlMethod[] = [{ kind: "meta", model, sample: false }, { kind: "scratch" }];
     const results: unknown[] = [];
     try {

@@ -1,6 +1,8 @@
 /** Small FAMLE problems for tests: a linear robot's data, and the real arm with little to do. */
 import type { FamleConfig } from "../../src/config/famle.ts";
 import { resolveFamleConfig } from "../../src/config/famle.ts";
+import { initDynamics } from "../../src/nn/init.ts";
+import { dynamicsSpecOf, type FamleModel } from "../../src/trainer/famle_model.ts";
 import { asFamleFactory, type FamleEnvFactory } from "../../src/envs/famle/famle_env.ts";
 import { loadEnv } from "../../src/envs/registry.ts";
 import type { FamleData } from "../../src/trainer/famle_trainer.ts";
@@ -48,4 +50,25 @@ export function linearData(factors: readonly number[], rows = 48, seed = 5): Fam
 /** The arm. */
 export async function arm(): Promise<FamleEnvFactory> {
   return asFamleFactory(await loadEnv("famle_reacher"))!;
+}
+
+/** An untrained model of the arm with these sizes. */
+export function armModel(factory: FamleEnvFactory, config: FamleConfig): FamleModel {
+  const { obsDim, actDim } = factory.spec;
+  const spec = dynamicsSpecOf(config, obsDim + actDim, obsDim, factory.situations.length);
+  const filled = (length: number, value: number) => new Float64Array(length).fill(value);
+  return {
+    env: { name: factory.spec.name, version: factory.spec.version },
+    spec,
+    normalizer: {
+      meanIn: filled(obsDim + actDim, 0),
+      stdIn: filled(obsDim + actDim, 10),
+      meanOut: filled(obsDim, 0),
+      stdOut: filled(obsDim, 30),
+    },
+    params: initDynamics(new KeyedRandom(3), spec),
+    situations: factory.situations,
+    metaIterations: 0,
+    seed: 3,
+  };
 }

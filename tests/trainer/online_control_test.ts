@@ -2,39 +2,15 @@
 import assert from "node:assert/strict";
 import { CpuDevice } from "../../src/compute/cpu/cpu_device.ts";
 import type { FamleEnv, FamleEnvFactory } from "../../src/envs/famle/famle_env.ts";
-import { initDynamics } from "../../src/nn/init.ts";
-import { dynamicsSpecOf, type FamleModel } from "../../src/trainer/famle_model.ts";
 import {
   type ControlRequest,
   controlRobot,
   type EpisodeReport,
   plannerOptions,
 } from "../../src/trainer/online_control.ts";
-import { KeyedRandom } from "../../src/util/prng.ts";
-import { arm, famleConfig } from "./famle_support.ts";
+import { arm, armModel, famleConfig } from "./famle_support.ts";
 
 const CONFIG = famleConfig({ hidden_layers: [12], candidates: 200, horizon: 4, epoch: 2 });
-
-/** An untrained model of the arm. */
-function armModel(factory: FamleEnvFactory): FamleModel {
-  const { obsDim, actDim } = factory.spec;
-  const spec = dynamicsSpecOf(CONFIG, obsDim + actDim, obsDim, factory.situations.length);
-  const filled = (length: number, value: number) => new Float64Array(length).fill(value);
-  return {
-    env: { name: factory.spec.name, version: factory.spec.version },
-    spec,
-    normalizer: {
-      meanIn: filled(obsDim + actDim, 0),
-      stdIn: filled(obsDim + actDim, 10),
-      meanOut: filled(obsDim, 0),
-      stdOut: filled(obsDim, 30),
-    },
-    params: initDynamics(new KeyedRandom(3), spec),
-    situations: factory.situations,
-    metaIterations: 0,
-    seed: 3,
-  };
-}
 
 async function control(
   changes: Partial<ControlRequest> = {},
@@ -45,7 +21,7 @@ async function control(
   try {
     const reports = await controlRobot(device, {
       factory,
-      method: { kind: "meta", model: armModel(await arm()), sample: false },
+      method: { kind: "meta", model: armModel(await arm(), CONFIG), sample: false },
       config: CONFIG,
       seed: 1,
       damage: factory.testDamage,
@@ -129,7 +105,7 @@ Deno.test("controlRobot() learns from the last adaptSteps rows, or from all", as
 
 Deno.test("controlRobot() draws situations with their likelihood where asked to", async () => {
   const factory = await arm();
-  const method = { kind: "meta", model: armModel(factory), sample: true } as const;
+  const method = { kind: "meta", model: armModel(factory, CONFIG), sample: true } as const;
   const drawn = await control({ method, episodes: 12, steps: 2 });
   const best = await control({ episodes: 12, steps: 2 });
   const selected = (reports: EpisodeReport[]) => reports.map(({ learned }) => learned!.selected);
@@ -173,7 +149,7 @@ Deno.test("controlRobot() stops and counts an episode whose state is not finite"
 });
 
 Deno.test("controlRobot() stops an episode that no sequence has a finite return for", async () => {
-  const model = armModel(await arm());
+  const model = armModel(await arm(), CONFIG);
   const method = {
     kind: "meta",
     model: { ...model, params: model.params.map(() => NaN) },

@@ -11,6 +11,7 @@
 import { dynamicsLayout, type DynamicsSpec, dynamicsWidths } from "../layout.ts";
 import { type BindingDecl, buildKernel, elementMain, type Kernel } from "./kernel.ts";
 import { type PackedLayer, padded } from "./layer_tile.ts";
+import type { WgslWriter } from "./wgsl_writer.ts";
 
 /** A layer's place in the packed row and in the flat parameter vector, in floats. */
 interface PackedDynamicsLayer extends PackedLayer {
@@ -106,6 +107,22 @@ export function dynamicsSizes(spec: DynamicsSpec): string {
 const read = (name: string): BindingDecl => ({ name, access: "read", element: "f32" });
 const write = (name: string): BindingDecl => ({ name, access: "read_write", element: "f32" });
 
+/** The part of a packed row that is a layer's weights: value = W[i,j] of params, 0 in the padding. */
+function weightsBranch(w: WgslWriter, layer: PackedDynamicsLayer) {
+  return {
+    end: layer.bias,
+    body: () => {
+      w.line(
+        `let i = (at - ${layer.weights}u) / ${layer.columns}u;`,
+        `let j = (at - ${layer.weights}u) % ${layer.columns}u;`,
+      );
+      w.block(`if (i < ${layer.inputs}u && j < ${layer.outputs}u)`, () => {
+        w.line(`value = params[${layer.paramWeights}u + i * ${layer.outputs}u + j];`);
+      });
+    },
+  };
+}
+
 /** packed = params in the padded layout; also for moments, which have the parameters' layout. */
 export function packDynamicsKernel({ spec, layers, size }: PackedDynamics): Kernel {
   return buildKernel({
@@ -130,18 +147,7 @@ export function packDynamicsKernel({ spec, layers, size }: PackedDynamics): Kern
               },
             },
             ...layers.flatMap((layer) => [
-              {
-                end: layer.bias,
-                body: () => {
-                  w.line(
-                    `let i = (at - ${layer.weights}u) / ${layer.columns}u;`,
-                    `let j = (at - ${layer.weights}u) % ${layer.columns}u;`,
-                  );
-                  w.block(`if (i < ${layer.inputs}u && j < ${layer.outputs}u)`, () => {
-                    w.line(`value = params[${layer.paramWeights}u + i * ${layer.outputs}u + j];`);
-                  });
-                },
-              },
+              weightsBranch(w, layer),
               {
                 end: layer.bias + layer.columns,
                 body: () => {
@@ -227,18 +233,7 @@ export function packRolloutKernel(packed: PackedRollout): Kernel {
         w.line("let at = index;", "var value = 0.0;");
         w.branches("at", [
           ...layers.flatMap((layer, number) => [
-            {
-              end: layer.bias,
-              body: () => {
-                w.line(
-                  `let i = (at - ${layer.weights}u) / ${layer.columns}u;`,
-                  `let j = (at - ${layer.weights}u) % ${layer.columns}u;`,
-                );
-                w.block(`if (i < ${layer.inputs}u && j < ${layer.outputs}u)`, () => {
-                  w.line(`value = params[${layer.paramWeights}u + i * ${layer.outputs}u + j];`);
-                });
-              },
-            },
+            weightsBranch(w, layer),
             {
               end: layer.bias + layer.columns,
               body: () => {
