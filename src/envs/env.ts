@@ -130,6 +130,11 @@ export interface Env {
   reset(random: KeyedRandom): void;
   /** One control step. `action` [A] in actuator units, within the bounds of the action table. */
   step(action: Float64Array): void;
+  /**
+   * Where the task is a place in the plane: writes [2], where what has to get there is now (x, y
+   * in m). For pictures.
+   */
+  tracePosition?(out: Float64Array): void;
   /** Frees what the instance holds outside of JavaScript's heap. */
   close(): void;
 }
@@ -143,6 +148,22 @@ export type TaskSampler = (
   mode: number | null,
   row: Float64Array,
 ) => number;
+
+/**
+ * A controller written by hand that knows the task: about the most that a policy could earn which
+ * recognises the task at once.
+ */
+export interface Oracle {
+  /** What it does, one clause. */
+  readonly description: string;
+  /**
+   * Chooses the next action.
+   * @param obs [O]
+   * @param task [D]
+   * @param action [A] out, in actuator units
+   */
+  act(obs: Float64Array, task: ArrayLike<number>, action: Float64Array): void;
+}
 
 /** An environment with its options set. */
 export interface EnvFactory {
@@ -163,6 +184,10 @@ export interface EnvFactory {
   createInstance(): Promise<Env>;
   /** Whether instances run on MuJoCo, which is then compiled once for all threads. */
   readonly usesMujoco?: boolean;
+  /** Where tasks are places in the plane: the place (x, y in m) of a task's row [D]. */
+  readonly goalOf?: (row: ArrayLike<number>) => readonly [number, number];
+  /** A controller that is told the task, where one is known. */
+  readonly oracle?: Oracle;
 }
 
 /** An environment as the registry knows it. */

@@ -22,6 +22,11 @@ export function hexagon(radius: number): readonly Point[] {
   ];
 }
 
+/** The place that a task's row begins with. */
+export function placeOf(row: ArrayLike<number>): Point {
+  return [row[0], row[1]];
+}
+
 /** Length of (x, y). */
 export function norm(x: number, y: number): number {
   return Math.sqrt(x * x + y * y);

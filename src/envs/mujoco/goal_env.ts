@@ -34,6 +34,12 @@ export class GoalEnv extends MujocoEnv {
     if (this.#marker >= 0) this.sim.model.handle.geom_pos.set(this.task, 3 * this.#marker);
   }
 
+  tracePosition(out: Float64Array): void {
+    const { xpos } = this.sim;
+    out[0] = xpos[this.#body];
+    out[1] = xpos[this.#body + 1];
+  }
+
   protected override score(action: Float64Array): void {
     const { task, rewardParts, sim: { xpos } } = this;
     let distance = 0;

@@ -22,6 +22,7 @@ import {
   type RewardPartRow,
 } from "../env.ts";
 import { type OptionValues, readOptions } from "../options.ts";
+import { placeOf } from "../tasks.ts";
 import { loadModel, type ModelName } from "./models/mod.ts";
 import type { ObservationPart } from "./observation.ts";
 import { addStartNoise, type Robot } from "./robots.ts";
@@ -214,6 +215,7 @@ export function mujocoDefinition(
         sampleTasks: (random, iteration, count, mode) =>
           drawTasks(spec, task.sample, random, iteration, count, mode),
         usesMujoco: true,
+        goalOf: task.isPlace ? placeOf : undefined,
         async createInstance() {
           const model = await loadModel(member.model ?? robot.model);
           const { changesModel = false } = member;

@@ -51,6 +51,12 @@ class ReacherEnv extends MujocoEnv {
     this.#distance = norm(xpos[at] - this.task[0], xpos[at + 1] - this.task[1]);
   }
 
+  tracePosition(out: Float64Array): void {
+    const { xpos } = this.sim;
+    out[0] = xpos[this.#fingertip];
+    out[1] = xpos[this.#fingertip + 1];
+  }
+
   protected score(action: Float64Array): void {
     this.rewardParts[0] = -this.#distance;
     this.rewardParts[1] = -sumOfSquares(action);

@@ -8,6 +8,8 @@ export interface TaskDistribution {
   readonly rows: readonly ValueRow[];
   readonly modes: number;
   readonly sample: TaskSampler;
+  /** Whether the rows begin with x and y of a place to be reached. */
+  readonly isPlace?: true;
 }
 
 function goalRow(axis: string, low: number, high: number): ValueRow {
@@ -75,6 +77,7 @@ export function discTask(radius: number): TaskDistribution {
       row[1] = distance * sin(angle);
       return 0;
     },
+    isPlace: true,
   };
 }
 
@@ -119,6 +122,7 @@ export function goalModesTask(goal: GoalModes): TaskDistribution {
       }
       return mode;
     },
+    isPlace: true,
   };
 }
 

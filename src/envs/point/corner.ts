@@ -10,9 +10,10 @@ import {
   type EnvDefinition,
   type EnvFactory,
   envSpec,
+  type Oracle,
   type TaskSampler,
 } from "../env.ts";
-import { chooseMode, norm } from "../tasks.ts";
+import { chooseMode, norm, placeOf } from "../tasks.ts";
 import {
   corners,
   goalRewardPart,
@@ -22,7 +23,7 @@ import {
   POSITION_ROWS,
   readPointOptions,
 } from "./common.ts";
-import { MOVE_ROWS, PositionEnv } from "./position_env.ts";
+import { MOVE_ROWS, moveTowards, PositionEnv } from "./position_env.ts";
 
 const NAME = "MetaPointEnvCorner";
 const GOALS = corners(2);
@@ -42,6 +43,11 @@ class CornerEnv extends PositionEnv {
     return true;
   }
 }
+
+const ORACLE: Oracle = {
+  description: "moves straight to the goal and stays",
+  act: (obs, task, action) => moveTowards(obs, task[0], task[1], action),
+};
 
 const sampleTask: TaskSampler = (random, index, asked, row) => {
   const mode = chooseMode(random, "uniform", GOALS.length, index, asked);
@@ -70,6 +76,8 @@ export const corner: EnvDefinition = {
       sampleTasks: (random, iteration, count, mode) =>
         drawTasks(spec, sampleTask, random, iteration, count, mode),
       createInstance: () => Promise.resolve(new CornerEnv(spec, values)),
+      goalOf: placeOf,
+      oracle: ORACLE,
     };
   },
 };

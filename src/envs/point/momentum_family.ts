@@ -16,10 +16,11 @@ import {
   type EnvFactory,
   type EnvSpec,
   envSpec,
+  type Oracle,
   type TaskSampler,
   type ValueRow,
 } from "../env.ts";
-import { chooseMode, type ModeOrder, norm, type Point } from "../tasks.ts";
+import { chooseMode, type ModeOrder, norm, placeOf, type Point } from "../tasks.ts";
 import {
   goalRewardPart,
   goalRows,
@@ -75,6 +76,11 @@ export class MomentumPointEnv implements Env {
     this.obs.set(state);
   }
 
+  tracePosition(out: Float64Array): void {
+    out[0] = this.obs[0];
+    out[1] = this.obs[1];
+  }
+
   step(action: Float64Array): void {
     const { obs } = this;
     obs[2] += Math.min(Math.max(action[0], -ACTION_LIMIT), ACTION_LIMIT);
@@ -98,6 +104,25 @@ export class MomentumPointEnv implements Env {
 
   close(): void {}
 }
+
+/**
+ * Each axis as fast as it can be and still stop at the goal: from velocity w, braking all the way,
+ * the point comes w + (w - a) + (w - 2a) + ... = w (w + a) / 2a far, a the largest acceleration.
+ */
+const ORACLE: Oracle = {
+  description: "accelerates each axis fully towards the goal and brakes in time",
+  act(obs, task, action) {
+    for (let axis = 0; axis < 2; axis++) {
+      const way = task[axis] - obs[axis];
+      const distance = Math.abs(way);
+      const stoppable = (Math.sqrt(ACTION_LIMIT ** 2 + 8 * ACTION_LIMIT * distance) -
+        ACTION_LIMIT) / 2;
+      const wanted = Math.sign(way) * Math.min(stoppable, distance);
+      const change = wanted - obs[2 + axis];
+      action[axis] = Math.min(Math.max(change, -ACTION_LIMIT), ACTION_LIMIT);
+    }
+  },
+};
 
 /** What sets a member of the family apart. */
 export interface MomentumMember {
@@ -143,6 +168,8 @@ export function momentumDefinition(member: MomentumMember): EnvDefinition {
         sampleTasks: (random, iteration, count, mode) =>
           drawTasks(spec, sampleTask, random, iteration, count, mode),
         createInstance: () => Promise.resolve(new MomentumPointEnv(spec, values)),
+        goalOf: placeOf,
+        oracle: ORACLE,
       };
     },
   };

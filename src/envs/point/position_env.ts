@@ -19,6 +19,12 @@ export const MOVE_ROWS: readonly ValueRow[] = ["dx", "dy"].map((name) => ({
   high: MOVE_LIMIT,
 }));
 
+/** The action that moves the point as near to (x, y) as one step can; `action` [2] out. */
+export function moveTowards(obs: Float64Array, x: number, y: number, action: Float64Array): void {
+  action[0] = Math.min(Math.max(x - obs[0], -MOVE_LIMIT), MOVE_LIMIT);
+  action[1] = Math.min(Math.max(y - obs[1], -MOVE_LIMIT), MOVE_LIMIT);
+}
+
 /** One simulator: a position in the plane. */
 export abstract class PositionEnv implements Env {
   /** [2] x, y: the observation is the state */
@@ -46,6 +52,10 @@ export abstract class PositionEnv implements Env {
   /** Puts the point somewhere; `state` [2] x, y. */
   setState(state: ArrayLike<number>): void {
     this.obs.set(state);
+  }
+
+  tracePosition(out: Float64Array): void {
+    out.set(this.obs);
   }
 
   step(action: Float64Array): void {

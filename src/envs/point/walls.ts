@@ -9,15 +9,17 @@
  * the goal in this step where the goal is nearer than the radius (2), else 0 (the original
  * returned nothing there).
  */
+import { cos, sin } from "../../util/math.ts";
 import {
   drawTasks,
   type EnvDefinition,
   type EnvFactory,
   envSpec,
+  type Oracle,
   type TaskSampler,
   type ValueRow,
 } from "../env.ts";
-import { chooseMode, drawOnCircle, norm } from "../tasks.ts";
+import { chooseMode, drawOnCircle, norm, placeOf } from "../tasks.ts";
 import {
   corners,
   goalRewardPart,
@@ -27,7 +29,7 @@ import {
   POSITION_ROWS,
   readPointOptions,
 } from "./common.ts";
-import { MOVE_ROWS, PositionEnv } from "./position_env.ts";
+import { MOVE_ROWS, moveTowards, PositionEnv } from "./position_env.ts";
 
 const NAME = "MetaPointEnvWalls";
 const GOALS = corners(2);
@@ -73,6 +75,43 @@ class WallsEnv extends PositionEnv {
   }
 }
 
+/** Angle to a gap or the goal, in rad, from which the point moves straight there. */
+const STRAIGHT_ANGLE = 0.4;
+/** How far it goes round in one move otherwise, in rad. */
+const TURN_ANGLE = 0.3;
+
+/** Moves towards (x, y), first round the origin at `radius` until the way there is free. */
+function moveAround(
+  obs: Float64Array,
+  x: number,
+  y: number,
+  radius: number,
+  action: Float64Array,
+): void {
+  const distance = norm(obs[0], obs[1]);
+  const forward = (obs[0] * x + obs[1] * y) / (distance * norm(x, y));
+  if (forward > cos(STRAIGHT_ANGLE)) return moveTowards(obs, x, y, action);
+  const side = obs[0] * y - obs[1] * x < 0 ? -1 : 1;
+  const turnX = cos(TURN_ANGLE);
+  const turnY = side * sin(TURN_ANGLE);
+  const stretch = radius / distance;
+  const nextX = stretch * (obs[0] * turnX - obs[1] * turnY);
+  const nextY = stretch * (obs[0] * turnY + obs[1] * turnX);
+  moveTowards(obs, nextX, nextY, action);
+}
+
+const ORACLE: Oracle = {
+  description: "moves through the middle of both gaps, round the walls, to the goal and stays",
+  act(obs, task, action) {
+    const radius = norm(obs[0], obs[1]);
+    const [inner, outer] = WALL_RADII;
+    // a little beyond the gap's middle, so that the step across ends outside
+    if (radius <= inner) return moveTowards(obs, 1.2 * task[2], 1.2 * task[3], action);
+    if (radius > outer) return moveAround(obs, task[0], task[1], outer + 0.4, action);
+    moveAround(obs, 1.2 * task[4], 1.2 * task[5], (inner + outer) / 2, action);
+  },
+};
+
 const sampleTask: TaskSampler = (random, index, asked, row) => {
   const mode = chooseMode(random, "uniform", GOALS.length, index, asked);
   row.set(GOALS[mode]);
@@ -101,6 +140,8 @@ export const walls: EnvDefinition = {
       sampleTasks: (random, iteration, count, mode) =>
         drawTasks(spec, sampleTask, random, iteration, count, mode),
       createInstance: () => Promise.resolve(new WallsEnv(spec, values)),
+      goalOf: placeOf,
+      oracle: ORACLE,
     };
   },
 };
