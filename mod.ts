@@ -60,6 +60,7 @@ export * from "./src/envs/check.ts";
 export * from "./src/envs/env.ts";
 export * from "./src/envs/famle/famle_env.ts";
 export * from "./src/envs/registry.ts";
+export * from "./src/envs/scene.ts";
 export * from "./src/nn/init.ts";
 export * from "./src/planning/planner.ts";
 export { createPlanner, PLANNER_NAMES } from "./src/planning/registry.ts";

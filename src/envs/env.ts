@@ -7,6 +7,7 @@
  */
 import { UserError } from "../util/errors.ts";
 import { type KeyedRandom, Purpose } from "../util/prng.ts";
+import type { Scene } from "./scene.ts";
 
 /** One number of the observation, the action or the task. */
 export interface ValueRow {
@@ -135,6 +136,8 @@ export interface Env {
    * in m). For pictures.
    */
   tracePosition?(out: Float64Array): void;
+  /** What there is to draw, where the environment has bodies. */
+  scene?(): Scene;
   /** Frees what the instance holds outside of JavaScript's heap. */
   close(): void;
 }

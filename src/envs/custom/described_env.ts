@@ -21,8 +21,10 @@ import {
   type ValueRow,
 } from "../env.ts";
 import type { Model } from "../mujoco/model.ts";
+import { sceneOf } from "../mujoco/scene.ts";
 import { Simulation } from "../mujoco/simulation.ts";
 import { readOptions } from "../options.ts";
+import type { Scene } from "../scene.ts";
 import type { Description, ResetNoise } from "./description.ts";
 import { type Evaluate, type Expression, parseExpression } from "./expression.ts";
 import { buildQuantities, fillQuantities, JointType, type Quantities } from "./quantities.ts";
@@ -131,6 +133,10 @@ class DescribedEnv implements Env {
       const value = this.#terminate();
       this.terminated = value !== 0 && !Number.isNaN(value);
     }
+  }
+
+  scene(): Scene {
+    return sceneOf(this.#sim, this.#sim.timestep * this.#plan.frameSkip);
   }
 
   close(): void {

@@ -26,6 +26,8 @@ import { placeOf } from "../tasks.ts";
 import { loadModel, type ModelName } from "./models/mod.ts";
 import type { ObservationPart } from "./observation.ts";
 import { addStartNoise, type Robot } from "./robots.ts";
+import type { Scene } from "../scene.ts";
+import { sceneOf } from "./scene.ts";
 import { Simulation } from "./simulation.ts";
 import type { TaskDistribution } from "./tasks.ts";
 
@@ -150,6 +152,10 @@ export abstract class MujocoEnv implements Env {
   /** Whether the robot has fallen; asked where the member has the option {@link TERMINATE}. */
   protected fell(): boolean {
     return false;
+  }
+
+  scene(): Scene {
+    return sceneOf(this.sim, this.dt);
   }
 
   close(): void {

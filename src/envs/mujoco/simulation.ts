@@ -17,7 +17,7 @@ import { liveHandles, type Mujoco } from "./runtime.ts";
 /** Clock at the start of an episode, in s: above what any control step adds to 0. */
 const START_TIME = 1000;
 
-/** Sizes: q positions, v velocities, u controls, b bodies, s sites. */
+/** Sizes: q positions, v velocities, u controls, b bodies, g geoms, s sites. */
 export class Simulation {
   /** [q] */
   qpos!: Float64Array;
@@ -31,6 +31,12 @@ export class Simulation {
   xpos!: Float64Array;
   /** [s, 3] position of each site, m */
   siteXpos!: Float64Array;
+  /** [s, 9] rotation of each site */
+  siteXmat!: Float64Array;
+  /** [g, 3] position of each geom, m */
+  geomXpos!: Float64Array;
+  /** [g, 9] rotation of each geom */
+  geomXmat!: Float64Array;
   /** [b, 3] position of each body's centre of mass, m */
   xipos!: Float64Array;
   /** [b, 10] inertia about the centre of mass of the tree, kg m^2, kg m, kg */
@@ -172,6 +178,9 @@ export class Simulation {
     this.qfrcActuator = data.qfrc_actuator;
     this.xpos = data.xpos;
     this.siteXpos = data.site_xpos;
+    this.siteXmat = data.site_xmat;
+    this.geomXpos = data.geom_xpos;
+    this.geomXmat = data.geom_xmat;
     this.xipos = data.xipos;
     this.cinert = data.cinert;
     this.cvel = data.cvel;
