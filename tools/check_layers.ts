@@ -29,7 +29,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     ...["algos", "nn", "compute", "rollout", "planning", "envs"],
     ...["run", "config", "util"],
   ],
-  cli: ["trainer", "golden", "compute", "envs", "run", "plot", "config", "util"],
+  evaluation: ["trainer", "rollout", "envs", "run", "config", "util"],
+  cli: ["evaluation", "trainer", "golden", "compute", "envs", "run", "plot", "config", "util"],
 };
 
 /** The only file of a folder that another folder may import, where it is not free to choose. */

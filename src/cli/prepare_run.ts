@@ -12,6 +12,7 @@ import {
   resolveConfig,
   resultConfig,
   setLayer,
+  sourcesOf,
 } from "../config/parse.ts";
 import { dirname, resolve } from "node:path";
 import { CONFIG_KEYS, type ConfigKey, type RunConfig } from "../config/schema.ts";
@@ -19,6 +20,7 @@ import type { EnvSpec } from "../envs/env.ts";
 import { isEnvPath, loadEnv, resolveEnvName } from "../envs/registry.ts";
 import { type Checkpoint, latestCheckpoint, readCheckpoint } from "../run/checkpoint.ts";
 import { fileErrorReason } from "../run/files.ts";
+import { describeMachine, jsonSha256 } from "../run/provenance.ts";
 import { defaultRunName, RunDir, type RunParams } from "../run/run_dir.ts";
 import type { MetaAlgorithm } from "../trainer/types.ts";
 import { UserError } from "../util/errors.ts";
@@ -156,6 +158,8 @@ async function readInit(path: string | null): Promise<Checkpoint | null> {
 /** A new run whose folder is not made yet. */
 export interface SettledRun extends Omit<PreparedRun, "run" | "resume"> {
   readonly spec: EnvSpec;
+  /** Where each key was given, by published name. */
+  readonly sources: Readonly<Record<string, string>>;
 }
 
 /**
@@ -177,7 +181,13 @@ export async function settleNew(
   const notices = warnings
     .filter((line) => !line.startsWith(builtIn.source))
     .map((line) => `warning: ${line}`);
-  return { config, spec, init, notices };
+  return { config, spec, init, notices, sources: sourcesOf(layers) };
+}
+
+/** The environment's tables, without the sizes that follow from them. */
+function tablesOf({ obsDim: _o, actDim: _a, taskDim: _t, ...tables }: EnvSpec) {
+  const { actionLow: _low, actionHigh: _high, ...given } = tables;
+  return given;
 }
 
 async function prepareNew(
@@ -185,7 +195,7 @@ async function prepareNew(
   configPath: string | undefined,
   options: TrainOptions,
 ): Promise<PreparedRun> {
-  const { config, spec, init, notices } = await settleNew(configPath, options);
+  const { config, spec, init, notices, sources } = await settleNew(configPath, options);
   const params: RunParams = {
     started: new Date().toISOString(),
     metarlVersion: VERSION,
@@ -194,6 +204,12 @@ async function prepareNew(
     environment: { name: spec.name, version: spec.version },
     device: null,
     config: publishedConfig(config),
+    provenance: {
+      sources,
+      configSha256: await jsonSha256(resultConfig(config)),
+      environmentSha256: await jsonSha256(tablesOf(spec)),
+      machine: describeMachine(),
+    },
   };
   const name = defaultRunName(params.algorithm, config, new Date(params.started));
   const run = await createRunDir(config.outDir, name, params, options.force === true);

@@ -4,23 +4,11 @@ import type { EnvSpec, OptionRow, ValueRow } from "../envs/env.ts";
 import { envNames, loadEnv } from "../envs/registry.ts";
 import { ExitCode } from "./failure.ts";
 import type { Output } from "./output.ts";
+import { printTable } from "./table.ts";
 
 /** Options common to all of them. */
 export interface EnvsOptions {
   readonly json?: true;
-}
-
-/** Lines of a table whose columns are as wide as their widest cell; the last one is not padded. */
-function tableLines(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  return rows.map((row) =>
-    row.map((cell, column) => column === row.length - 1 ? cell : cell.padEnd(widths[column]))
-      .join("  ").trimEnd()
-  );
-}
-
-function printTable(rows: readonly (readonly string[])[], output: Output, indent = ""): void {
-  for (const line of tableLines(rows)) output.line(indent + line);
 }
 
 /** One environment in the list. */

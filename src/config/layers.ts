@@ -15,6 +15,15 @@ export interface ConfigLayer {
   readonly values: Readonly<Record<string, JsonValue>>;
 }
 
+/** Where each key that was given got its value, by published name: later layers win. */
+export function sourcesOf(layers: readonly ConfigLayer[]): Record<string, string> {
+  const sources: Record<string, string> = {};
+  for (const { source, values } of layers) {
+    for (const key of Object.keys(values)) if (key !== SCHEMA_KEY) sources[key] = source;
+  }
+  return sources;
+}
+
 /** Keys by their name in the code. */
 export type KeyTable = Readonly<Record<string, KeyDeclaration<unknown>>>;
 

@@ -11,7 +11,7 @@ import { UserError } from "../util/errors.ts";
 import { type ConfigLayer, fileLayer, mergeLayers } from "./layers.ts";
 import { CONFIG_KEYS, type ConfigKey, configKeys, IGNORED_KEYS, type RunConfig } from "./schema.ts";
 
-export { type ConfigLayer, fileLayer, setLayer } from "./layers.ts";
+export { type ConfigLayer, fileLayer, setLayer, sourcesOf } from "./layers.ts";
 
 /** What a configuration is checked against besides its own declaration. */
 export interface ConfigContext {

@@ -19,6 +19,7 @@ import {
 } from "./checkpoint.ts";
 import { fileErrorReason, writeAllSync, writeError, writeFileAtomic } from "./files.ts";
 import { formatTable, ProgressLog, type ProgressRow } from "./log.ts";
+import type { Provenance } from "./provenance.ts";
 import { stampedName } from "./result_dir.ts";
 
 /** What params.json holds. */
@@ -37,6 +38,8 @@ export interface RunParams {
   readonly device: string | null;
   /** The resolved configuration under its published names. */
   readonly config: Readonly<Record<string, JsonValue>>;
+  /** What else the results depend on; runs of early versions have none. */
+  readonly provenance?: Provenance;
 }
 
 /** Which older checkpoints stay, see the keys in `config/schema.ts`. */
@@ -66,10 +69,12 @@ export interface RunWriter {
 }
 
 const PARAMS_FILE = "params.json";
-const PROGRESS_FILE = "progress.csv";
+/** File of the rows, in a run's folder. */
+export const PROGRESS_FILE = "progress.csv";
 const LOG_FILE = "log.txt";
 const LOCK_FILE = ".lock";
-const CHECKPOINT_FOLDER = "checkpoints";
+/** Folder of the checkpoints, in a run's folder. */
+export const CHECKPOINT_FOLDER = "checkpoints";
 const MS_PER_HOUR = 3_600_000;
 
 /** `promp-MetaPointEnvMomentum-1-20260131-235959` (UTC): the folder's name where none is given. */
@@ -169,7 +174,12 @@ function encodeParams(params: RunParams): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(published, null, 2)}\n`);
 }
 
-function readParams(folder: string): RunParams {
+/**
+ * What params.json of a run's folder holds.
+ *
+ * @throws UserError `run-not-found`, `params-damaged`, `json-syntax`
+ */
+export function readRunParams(folder: string): RunParams {
   const path = `${folder}/${PARAMS_FILE}`;
   let text: string;
   try {
@@ -202,6 +212,7 @@ function readParams(folder: string): RunParams {
     environment: value.environment as RunParams["environment"],
     device: typeof value.device === "string" ? value.device : null,
     config: value.config as RunParams["config"],
+    ...isObject(value.provenance) ? { provenance: value.provenance as unknown as Provenance } : {},
   };
 }
 
@@ -293,7 +304,7 @@ export class RunDir implements RunWriter, Disposable {
    */
   static async open(path: string): Promise<RunDir> {
     const folder = path.replace(/(?<=.)\/+$/, "");
-    const params = readParams(folder);
+    const params = readRunParams(folder);
     const lock = await acquireLock(folder);
     try {
       return RunDir.#start(folder, params, lock);

@@ -3,7 +3,8 @@
  * learner writes parameters and tasks, the worker that has task m fills everything else of task m.
  * Allocated once per run.
  *
- * Axis letters: M tasks, K inner steps, E rollouts, T steps, D task, I encoder input.
+ * Axis letters: M tasks, K inner steps, E rollouts, T steps, D task, I encoder input, C cell of the
+ * encoder.
  */
 import type { MetaObjectiveSpec, TaskSamples } from "../algos/meta_objective.ts";
 import { encoderLayout, policyLayout } from "../compute/layout.ts";
@@ -28,6 +29,8 @@ export interface MetaBatchMemory {
   readonly tasks: Float64Array;
   /** [M, E, T, I] input of the task encoder, or `null` for ProMP */
   readonly sequences: Float32Array | null;
+  /** [M, C] what the task encoder makes of it: the task's embedding, or `null` for ProMP */
+  readonly embeddings: Float32Array | null;
   /** [K+1][M] one trajectory batch each */
   readonly trajectories: readonly (readonly SharedArrayBuffer[])[];
 }
@@ -61,6 +64,7 @@ export function allocateMetaBatch(spec: MetaObjectiveSpec, env: EnvSpec): MetaBa
       encoder: encoder === null ? null : float32(encoderLayout(encoder).size),
       tasks: new Float64Array(new SharedArrayBuffer(8 * tasks * env.taskDim)),
       sequences: encoder === null ? null : float32(spec.sampleCapacity * encoder.inputDim),
+      embeddings: encoder === null ? null : float32(tasks * encoder.cellSize),
       trajectories: Array.from({ length: innerSteps + 1 }, () =>
         Array.from(
           { length: tasks },

@@ -40,6 +40,7 @@ class TaskKernels {
   readonly #rowMean: Tensor;
   readonly #encoderParams: Tensor | null = null;
   readonly #sequences: Tensor | null = null;
+  readonly #embedding: Tensor | null = null;
   readonly #forward: Readonly<Record<"plain" | "modulated", () => void>>;
   readonly #innerStep: Readonly<Record<"first" | "plain" | "modulated", () => void>>;
   readonly #encode: () => void;
@@ -70,6 +71,7 @@ class TaskKernels {
       modulation = cpu.tensor("modulation", [1, modulationLayout(policy).size]);
       this.#encoderParams = cpu.tensor("encoder", [encoderLayout(encoder).size]);
       this.#sequences = cpu.tensor("sequences", [rollouts, steps, encoder.inputDim]);
+      this.#embedding = cpu.tensor("task embedding", [1, encoder.cellSize]);
       const numPaths = cpu.tensor("paths per task", [1], "u32");
       cpu.view(numPaths).fill(rollouts);
       this.#encode = cpu.prepare({
@@ -80,7 +82,7 @@ class TaskKernels {
         slots: rollouts,
         numPaths,
         lastState: cpu.tensor("last state", [rollouts, encoder.cellSize]),
-        taskEmbedding: cpu.tensor("task embedding", [1, encoder.cellSize]),
+        taskEmbedding: this.#embedding,
         modulation,
       });
     } else {
@@ -161,10 +163,11 @@ class TaskKernels {
     };
   }
 
-  /** Computes the modulation from the encoder's input [E, T, I]. */
-  encode(sequences: Float32Array): void {
+  /** Computes the modulation from the encoder's input [E, T, I]; gives the embedding [C]. */
+  encode(sequences: Float32Array): Float32Array {
     this.#cpu.view(this.#sequences!).set(sequences);
     this.#encode();
+    return this.#cpu.view(this.#embedding!) as Float32Array;
   }
 
   /** One inner step on the samples of round k. */
@@ -234,12 +237,13 @@ export class TaskRunner {
   /**
    * Samples and adapts task `task`; the results are in the shared memory.
    * @param outside told around the environments' code
+   * @param slot index in the memory, where that is not the task's number
    */
-  run(iteration: number, task: number, outside?: OutsideCalls): TaskReport {
+  run(iteration: number, task: number, outside?: OutsideCalls, slot = task): TaskReport {
     const { memory } = this.#setup;
     const kernels = this.#kernels;
     const taskDim = memory.tasks.length / memory.trajectories[0].length;
-    const taskRow = memory.tasks.subarray(task * taskDim, (task + 1) * taskDim);
+    const taskRow = memory.tasks.subarray(slot * taskDim, (slot + 1) * taskDim);
     const ms = { samplingMs: 0, envStepMs: 0, processingMs: 0, innerStepMs: 0 };
     const timed = (phase: keyof typeof ms, work: () => void) => {
       const start = performance.now();
@@ -248,7 +252,7 @@ export class TaskRunner {
     };
     kernels.load(memory);
     for (let k = 0; k <= this.#spec.innerSteps; k++) {
-      const batch = viewTrajectoryBatch(memory.sizes, memory.trajectories[k][task]);
+      const batch = viewTrajectoryBatch(memory.sizes, memory.trajectories[k][slot]);
       const logStd = kernels.logStd;
       timed("samplingMs", () => {
         ms.envStepMs += this.#sampler.sample({
@@ -269,9 +273,10 @@ export class TaskRunner {
       timed("innerStepMs", () => {
         if (k === 0 && memory.sequences !== null) {
           const size = memory.sequences.length / memory.trajectories[0].length;
-          const sequences = memory.sequences.subarray(task * size, (task + 1) * size);
+          const sequences = memory.sequences.subarray(slot * size, (slot + 1) * size);
           this.#fillSequences(batch, sequences);
-          kernels.encode(sequences);
+          const embedding = kernels.encode(sequences);
+          memory.embeddings!.set(embedding, slot * embedding.length);
         }
         kernels.adapt(batch, k);
       });

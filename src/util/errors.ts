@@ -2,8 +2,34 @@
  * The two kinds of error that a user sees. Only `cli` prints them: one line, no stack.
  * A {@link UserError} means that what was asked can't be done as asked (exit code 2); a
  * {@link RunError} means that something failed while doing it (exit code 1). Any other error
- * is a defect of metarl.
+ * is a defect of metarl. Their messages may quote files of any origin and stay one printable line.
  */
+
+/** Most characters of a message: a file's own text in it may have any length. */
+const LONGEST = 2000;
+
+/** What a terminal would obey or print in another order. */
+const CONTROLS = new RegExp(
+  "[\\0-\\x1f\\x7f-\\x9f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069]",
+  "g",
+);
+
+/** `\u001b` for a character. */
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
+/**
+ * A message as it may be printed, whatever text of a file it quotes: on one line, no control
+ * characters, its middle left out where it is endless.
+ */
+function printable(message: string): string {
+  const end = LONGEST / 4;
+  const short = message.length <= LONGEST
+    ? message
+    : `${message.slice(0, LONGEST - end)} ... ${message.slice(-end)}`;
+  return short.replaceAll(/\s*\n\s*/g, " ").replaceAll(CONTROLS, escaped);
+}
 
 /** The user's mistake: bad option, config, file. Message: what, where, what to do. */
 export class UserError extends Error {
@@ -11,7 +37,7 @@ export class UserError extends Error {
   override name = "UserError";
   /** An error with a stable `code`, e.g. `config-unknown-key`. */
   constructor(readonly code: string, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(printable(message), options);
   }
 }
 
@@ -21,7 +47,7 @@ export class RunError extends Error {
   override name = "RunError";
   /** An error with a stable `code`, e.g. `device-lost`. */
   constructor(readonly code: string, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(printable(message), options);
   }
 }
 

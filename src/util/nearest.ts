@@ -20,16 +20,21 @@ export function editDistance(a: string, b: string): number {
   return row[b.length];
 }
 
+/** Longer words than this are nobody's typing errors; comparing them would take long. */
+const LONGEST = 100;
+
 /**
  * The candidate nearest to `word`, letter case aside (the first of several equally near), or
  * `null` where none is near enough to be what was meant: more than a third of the longer
- * word's letters differ (one letter is always forgiven).
+ * word's letters differ (one letter is always forgiven), or `word` is very long.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | null {
+  if (word.length > LONGEST) return null;
   const wanted = word.toLowerCase();
   let best: string | null = null;
   let bestDistance = Infinity;
   for (const candidate of candidates) {
+    if (candidate.length > 2 * LONGEST) continue;
     const distance = editDistance(wanted, candidate.toLowerCase());
     const allowed = Math.max(1, Math.floor(Math.max(word.length, candidate.length) / 3));
     if (distance <= allowed && distance < bestDistance) {

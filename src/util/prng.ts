@@ -43,6 +43,8 @@ export const Purpose = {
   SITUATION: 10,
   /** Sinusoids (task: which one; round: 0 its phase and amplitude, 1 the points seen). */
   SINE: 11,
+  /** Resampling of results (iteration: which draw). */
+  BOOTSTRAP: 12,
 } as const;
 /** One of the values of {@link Purpose}. */
 export type Purpose = typeof Purpose[keyof typeof Purpose];

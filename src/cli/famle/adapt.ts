@@ -17,7 +17,8 @@ import type { Output } from "../output.ts";
 import { formatDuration } from "../progress.ts";
 import { VERSION } from "../version.ts";
 import { type ModelOptions, type ModelPlan, type Models, planModels } from "./find_models.ts";
-import { openDevice, probabilityOption, seedOption, wholeOption } from "./options.ts";
+import { seedOption, wholeOption } from "../options.ts";
+import { openDevice, probabilityOption } from "./options.ts";
 import { drawArm, drawRewards } from "./pictures.ts";
 import {
   healthyReward,

@@ -22,13 +22,8 @@ import { formatDuration } from "../progress.ts";
 import { createRunDir, leaveFailed, shellWord } from "../run_folder.ts";
 import { VERSION } from "../version.ts";
 import { DEFAULT_ENV, loadFamleEnv } from "./environment.ts";
-import {
-  type CommonOptions,
-  openDevice,
-  refuseOptions,
-  seedOption,
-  wholeOption,
-} from "./options.ts";
+import { refuseOptions, seedOption, wholeOption } from "../options.ts";
+import { type CommonOptions, openDevice } from "./options.ts";
 import { type SettingOptions, settingsOf, unusedSettings } from "./settings.ts";
 
 /** What the user typed. */

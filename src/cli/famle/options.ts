@@ -1,4 +1,4 @@
-/** What the FAMLE commands share: their options' values, the device, notices. */
+/** What the FAMLE commands share: their options' values, the device. */
 import type { Device } from "../../compute/device.ts";
 import type { DynamicsSpec } from "../../compute/layout.ts";
 import { type DeviceChoice, openFamleDevice } from "../../trainer/famle_device.ts";
@@ -12,46 +12,6 @@ export interface CommonOptions {
   readonly out?: string;
   readonly json?: true;
   readonly debug?: true;
-}
-
-/**
- * A whole number that an option gives.
- *
- * @param standard where it is not given
- * @throws UserError `option-value`
- */
-export function wholeOption(
-  option: string,
-  value: string | undefined,
-  standard: number,
-  least: number,
-  most: number = Number.MAX_SAFE_INTEGER,
-): number {
-  if (value === undefined) return standard;
-  const number = Number(value);
-  if (value.trim() !== "" && Number.isInteger(number) && number >= least && number <= most) {
-    return number;
-  }
-  const range = most === Number.MAX_SAFE_INTEGER
-    ? `of at least ${least}`
-    : `from ${least} to ${most}`;
-  throw new UserError("option-value", `${option} must be a whole number ${range}; got ${value}`);
-}
-
-/** Largest seed: with as many seeds behind it as `famle adapt` takes it is far from the limit. */
-const MAX_SEED = 0xffff_ffff;
-
-/** The seed, 1 where none is given. @throws UserError `option-value` */
-export function seedOption(value: string | undefined): number {
-  return wholeOption("--seed", value, 1, 0, MAX_SEED);
-}
-
-/** Throws where one of these options is given. @param other what it can't be combined with */
-export function refuseOptions(options: Readonly<Record<string, unknown>>, other: string): void {
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined) continue;
-    throw new UserError("usage", `--${name} can't be combined with ${other}; leave it out`);
-  }
 }
 
 /** A probability that an option gives, 0 where it is not given. @throws UserError `option-value` */

@@ -5,7 +5,8 @@ import { ExitCode } from "../failure.ts";
 import { Interrupt } from "../interrupt.ts";
 import type { Output } from "../output.ts";
 import { VERSION } from "../version.ts";
-import { type CommonOptions, openDevice, seedOption, wholeOption } from "./options.ts";
+import { seedOption, wholeOption } from "../options.ts";
+import { type CommonOptions, openDevice } from "./options.ts";
 
 /** What the user typed. */
 export interface SineOptions extends CommonOptions {

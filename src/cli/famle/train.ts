@@ -24,7 +24,8 @@ import { createRunDir, leaveFailed, shellWord } from "../run_folder.ts";
 import { VERSION } from "../version.ts";
 import { loadFamleEnv } from "./environment.ts";
 import { MODEL_FILE } from "./model.ts";
-import { type CommonOptions, openDevice, refuseOptions, seedOption } from "./options.ts";
+import { refuseOptions, seedOption } from "../options.ts";
+import { type CommonOptions, openDevice } from "./options.ts";
 import { type SettingOptions, settingsOf, unusedSettings } from "./settings.ts";
 
 /** What the user typed. */

@@ -1,0 +1,42 @@
+/** Values of options, checked. */
+import { UserError } from "../util/errors.ts";
+
+/**
+ * A whole number that an option gives.
+ *
+ * @param standard where it is not given
+ * @throws UserError `option-value`
+ */
+export function wholeOption(
+  option: string,
+  value: string | undefined,
+  standard: number,
+  least: number,
+  most: number = Number.MAX_SAFE_INTEGER,
+): number {
+  if (value === undefined) return standard;
+  const number = Number(value);
+  if (value.trim() !== "" && Number.isInteger(number) && number >= least && number <= most) {
+    return number;
+  }
+  const range = most === Number.MAX_SAFE_INTEGER
+    ? `of at least ${least}`
+    : `from ${least} to ${most}`;
+  throw new UserError("option-value", `${option} must be a whole number ${range}; got ${value}`);
+}
+
+/** Largest seed: with as many seeds behind it as `famle adapt` takes it is far from the limit. */
+const MAX_SEED = 0xffff_ffff;
+
+/** The seed, 1 where none is given. @throws UserError `option-value` */
+export function seedOption(value: string | undefined): number {
+  return wholeOption("--seed", value, 1, 0, MAX_SEED);
+}
+
+/** Throws where one of these options is given. @param other what it can't be combined with */
+export function refuseOptions(options: Readonly<Record<string, unknown>>, other: string): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    throw new UserError("usage", `--${name} can't be combined with ${other}; leave it out`);
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * What a run depends on, for params.json: where its settings came from, check sums of settings and
+ * environment, the machine and what it was run by.
+ */
+/** The machine, and what metarl ran in. */
+export interface Machine {
+  /** Operating system and processor architecture, e.g. `linux x86_64`. */
+  readonly platform: string;
+  /** Model of the processor; `null` where the system doesn't tell. */
+  readonly cpu: string | null;
+  /** Logical cores. */
+  readonly cores: number;
+  /** Main memory in GiB; `null` where the system doesn't tell. */
+  readonly memoryGiB: number | null;
+  /** Version of Deno. */
+  readonly deno: string;
+  /** Version of V8. */
+  readonly v8: string;
+}
+
+/** Where the settings and the numbers of a run come from. */
+export interface Provenance {
+  /** Keys that were given, by published name: in which file or by which option. */
+  readonly sources: Readonly<Record<string, string>>;
+  /** SHA-256 of the keys that decide the results. */
+  readonly configSha256: string;
+  /** SHA-256 of the environment's tables. */
+  readonly environmentSha256: string;
+  /** Where it was started. */
+  readonly machine: Machine;
+}
+
+function cpuModel(): string | null {
+  try {
+    const line = /^model name\s*:\s*(.+)$/m.exec(Deno.readTextFileSync("/proc/cpuinfo"));
+    return line === null ? null : line[1].trim();
+  } catch {
+    return null; // not Linux, or not allowed to look
+  }
+}
+
+function memoryGiB(): number | null {
+  try {
+    return Math.round(Deno.systemMemoryInfo().total / 2 ** 30);
+  } catch {
+    return null; // not allowed to look
+  }
+}
+
+/** The machine that this process runs on. */
+export function describeMachine(): Machine {
+  return {
+    platform: `${Deno.build.os} ${Deno.build.arch}`,
+    cpu: cpuModel(),
+    cores: navigator.hardwareConcurrency,
+    memoryGiB: memoryGiB(),
+    deno: Deno.version.deno,
+    v8: Deno.version.v8,
+  };
+}
+
+/** SHA-256, in hexadecimal, of a value's JSON. */
+export async function jsonSha256(value: unknown): Promise<string> {
+  const bytes = new TextEncoder().encode(JSON.stringify(value));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
