@@ -1,4 +1,5 @@
 /** Values of options, checked. */
+import type { EnvSpec } from "../envs/env.ts";
 import { UserError } from "../util/errors.ts";
 
 /**
@@ -39,4 +40,17 @@ export function refuseOptions(options: Readonly<Record<string, unknown>>, other:
     if (value === undefined) continue;
     throw new UserError("usage", `--${name} can't be combined with ${other}; leave it out`);
   }
+}
+
+/**
+ * The mode of the tasks that `--mode` gives, `null` where it is not given.
+ *
+ * @throws UserError `option-value`
+ */
+export function modeOption(value: string | undefined, env: EnvSpec): number | null {
+  if (value === undefined) return null;
+  if (env.modes === 0) {
+    throw new UserError("option-value", `--mode: ${env.name} has no modes; leave it out`);
+  }
+  return wholeOption("--mode", value, 0, 0, env.modes - 1);
 }

@@ -9,6 +9,7 @@ import { UserError } from "../util/errors.ts";
 import { didYouMean } from "../util/nearest.ts";
 import type { CliContext } from "./context.ts";
 import { envsCommand } from "./envs.ts";
+import { evalCommand } from "./eval.ts";
 import { famleCommand } from "./famle/command.ts";
 import { ExitCode, reportFailure } from "./failure.ts";
 import { mmamlCommand } from "./mmaml.ts";
@@ -76,7 +77,7 @@ async function buildProgram(context: CliContext): Promise<Command> {
       "after",
       "\nExample:\n  $ metarl mmaml configs/point_env_momentum_dense.json --seed 2",
     );
-  for (const make of [mmamlCommand, prompCommand, famleCommand, envsCommand]) {
+  for (const make of [mmamlCommand, prompCommand, famleCommand, evalCommand, envsCommand]) {
     program.addCommand(inherit(make(context), program));
   }
   const { addCompletion } = await import("./complete.ts");

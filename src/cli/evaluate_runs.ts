@@ -1,0 +1,220 @@
+/** What `metarl eval` does: evaluates runs on the same tasks, prints returns and differences. */
+import { evaluate, type Evaluation } from "../evaluation/evaluate.ts";
+import { type LoadedRun, loadRun } from "../evaluation/load_run.ts";
+import {
+  type EvaluationSummary,
+  pairedDifference,
+  summarize,
+  type TasksSummary,
+} from "../evaluation/summary.ts";
+import type { MeanInterval } from "../util/bootstrap.ts";
+import { UserError } from "../util/errors.ts";
+import { modeOption, seedOption, wholeOption } from "./options.ts";
+import type { Output } from "./output.ts";
+import { printTable } from "./table.ts";
+import { VERSION } from "./version.ts";
+
+/** What the user typed. */
+export interface EvalOptions {
+  readonly tasks?: string;
+  readonly steps?: string;
+  readonly checkpoint?: string;
+  readonly mode?: string;
+  readonly seed?: string;
+  readonly workers?: string;
+  readonly json?: true;
+}
+
+const DEFAULT_TASKS = 200;
+const MOST_TASKS = 1_000_000;
+/** So many rounds have a key of their own. */
+const MOST_STEPS = 100;
+const MOST_WORKERS = 1024;
+
+/** One run and what came of it. */
+interface Evaluated {
+  readonly run: LoadedRun;
+  readonly steps: number;
+  readonly evaluation: Evaluation;
+  readonly summary: EvaluationSummary;
+}
+
+/** What decides which tasks there are and what is paid. */
+function taskSetting({ env: { spec }, config }: LoadedRun): string {
+  const options = {
+    rewardType: config.rewardType,
+    sparseRewardRadius: config.sparseRewardRadius,
+    terminate: config.terminate,
+    maxSteps: config.maxSteps,
+    compat: config.compat,
+  };
+  return `${spec.name} (version ${spec.version}) ${JSON.stringify(options)}`;
+}
+
+function checkComparable(runs: readonly LoadedRun[]): void {
+  const [first, ...others] = runs;
+  for (const other of others) {
+    if (taskSetting(first) === taskSetting(other)) continue;
+    throw new UserError(
+      "eval-comparison",
+      `can't compare ${first.path} with ${other.path}: their tasks differ: ` +
+        `${taskSetting(first)} and ${taskSetting(other)}; evaluate them one by one`,
+    );
+  }
+}
+
+/** One decimal below 1000 in size, more for small numbers. */
+function returnText(value: number): string {
+  const size = Math.abs(value);
+  return value.toFixed(size >= 10 ? 1 : size >= 1 ? 2 : 3);
+}
+
+function intervalText({ low, high }: MeanInterval): string {
+  return `${returnText(low)} .. ${returnText(high)}`;
+}
+
+function stepName(step: number, trained: number): string {
+  if (step === 0) return "before adaptation";
+  const beyond = step > trained ? ` (trained with ${trained})` : "";
+  return `after ${step} step${step === 1 ? "" : "s"}${beyond}`;
+}
+
+function printAll(all: TasksSummary, run: LoadedRun, output: Output): void {
+  const rows: [string, MeanInterval][] = all.returns.map((value, step) => [
+    stepName(step, run.config.innerSteps),
+    value,
+  ]);
+  rows.push(["do nothing", all.doNothing]);
+  if (all.oracle !== null) rows.push(["oracle", all.oracle]);
+  printTable([
+    ["", "return", "95 % interval"],
+    ...rows.map(([name, value]) => [name, returnText(value.mean), intervalText(value)]),
+  ], output);
+}
+
+function printModes(modes: readonly TasksSummary[], output: Output): void {
+  if (modes.length === 0) return;
+  const steps = modes[0].returns.length - 1;
+  const afters = Array.from({ length: steps }, (_, k) => `after ${k + 1}`);
+  const hasOracle = modes[0].oracle !== null;
+  output.line("");
+  printTable([
+    [
+      ...["mode", "tasks", "before", ...afters, "95 % interval", "do nothing"],
+      ...hasOracle ? ["oracle"] : [],
+    ],
+    ...modes.map((mode) => [
+      String(mode.mode),
+      String(mode.tasks),
+      ...mode.returns.map(({ mean }) => returnText(mean)),
+      intervalText(mode.returns[steps]),
+      returnText(mode.doNothing.mean),
+      ...mode.oracle === null ? [] : [returnText(mode.oracle.mean)],
+    ]),
+  ], output);
+}
+
+function print({ run, evaluation, summary }: Evaluated, seed: number, output: Output): void {
+  output.line(
+    `${run.path}: ${run.algorithm} on ${run.env.spec.name}, checkpoint of ` +
+      `${run.checkpoint.iteration} iterations, ${evaluation.tasks.count} fresh tasks with ` +
+      `${run.config.rolloutsPerTask} rollouts per step, seed ${seed}`,
+  );
+  printAll(summary.all, run, output);
+  printModes(summary.modes, output);
+}
+
+function toJson({ run, steps, evaluation, summary }: Evaluated, seed: number) {
+  return {
+    run: run.path,
+    algorithm: run.algorithm,
+    environment: run.params.environment,
+    checkpoint: run.checkpoint.iteration,
+    seed,
+    steps,
+    trainedSteps: run.config.innerSteps,
+    rolloutsPerTask: run.config.rolloutsPerTask,
+    environmentSteps: evaluation.environmentSteps,
+    nonFiniteRollouts: evaluation.nonFinite,
+    ...summary,
+  };
+}
+
+/** Every later run against the first one. */
+function differences([first, ...others]: readonly Evaluated[]) {
+  return others.map((other) => ({
+    run: other.run.path,
+    minus: first.run.path,
+    step: Math.min(first.steps, other.steps),
+    ...pairedDifference(other.evaluation, first.evaluation),
+  }));
+}
+
+/** Evaluates the runs in these folders. @throws UserError for whatever the user has to change */
+export async function evaluateRuns(
+  folders: readonly string[],
+  options: EvalOptions,
+  output: Output,
+): Promise<void> {
+  const tasks = wholeOption("--tasks", options.tasks, DEFAULT_TASKS, 1, MOST_TASKS);
+  const askedSteps = options.steps === undefined
+    ? null
+    : wholeOption("--steps", options.steps, 1, 1, MOST_STEPS);
+  const checkpoint = options.checkpoint === undefined
+    ? null
+    : wholeOption("--checkpoint", options.checkpoint, 0, 0);
+  const seed = seedOption(options.seed);
+  const cores = navigator.hardwareConcurrency;
+  const workers = wholeOption("--workers", options.workers, cores, 1, MOST_WORKERS);
+  const runs: LoadedRun[] = [];
+  for (const folder of folders) {
+    const run = await loadRun(folder, { checkpoint, version: VERSION });
+    run.notices.forEach((line) => output.error(line));
+    runs.push(run);
+  }
+  checkComparable(runs);
+  const mode = modeOption(options.mode, runs[0].env.spec);
+
+  const all: Evaluated[] = [];
+  for (const run of runs) {
+    const steps = askedSteps ?? run.config.innerSteps;
+    const evaluation = await evaluate(run, {
+      ...{ tasks, steps, seed, mode, workers },
+      observer: {
+        onTasks: (done) => output.status(`${run.path}: ${done}/${tasks} tasks`),
+        onNotice: (line) => output.error(line),
+      },
+    });
+    output.status(null);
+    const summary = summarize(evaluation, run.env.spec.modes);
+    const evaluated = { run, steps, evaluation, summary };
+    if (evaluation.nonFinite > 0) {
+      output.error(
+        `warning: ${evaluation.nonFinite} rollouts of ${run.path} were cut because ` +
+          `${run.env.spec.name} gave numbers that are not finite`,
+      );
+    }
+    if (!options.json) {
+      if (all.length > 0) output.line("");
+      print(evaluated, seed, output);
+    }
+    all.push(evaluated);
+  }
+  const compared = differences(all);
+  if (options.json) {
+    const report = { runs: all.map((each) => toJson(each, seed)), differences: compared };
+    return output.line(JSON.stringify(report));
+  }
+  if (compared.length === 0) return;
+  output.line("");
+  output.line(`on the same tasks, return above that of ${runs[0].path}:`);
+  printTable([
+    ["", "step", "difference", "95 % interval"],
+    ...compared.map((row) => [
+      row.run,
+      String(row.step),
+      (row.mean > 0 ? "+" : "") + returnText(row.mean),
+      intervalText(row),
+    ]),
+  ], output);
+}
