@@ -25,6 +25,32 @@ export function readContent<T>(source: string, read: () => T): T {
   }
 }
 
+/** Bytes that any file may become, and how many times its own size. */
+const [FREE_BYTES, LARGEST_RATIO] = [64 * 2 ** 20, 100];
+
+/**
+ * How much memory the content of one file may take: what is unpacked, and what a file asks for
+ * without having the bytes for it (the same bytes many times over). Arrays of real data become a
+ * few times larger; bombs a thousand times and more.
+ */
+export class MemoryBudget {
+  readonly #limit: number;
+  #taken = 0;
+
+  /** @param fileBytes size of the file */
+  constructor(readonly fileBytes: number) {
+    this.#limit = FREE_BYTES + LARGEST_RATIO * fileBytes;
+  }
+
+  /** Call it before allocating. @throws Damage where that is too much in all */
+  take(bytes: number): void {
+    this.#taken += bytes;
+    if (this.#taken <= this.#limit) return;
+    const limit = Math.round(this.#limit / 2 ** 20);
+    throw new Damage(`its ${this.fileBytes} bytes ask for more than ${limit} MiB of memory`);
+  }
+}
+
 /**
  * All bytes of a file.
  * @throws UserError `data-file-not-found`, `data-file-unreadable`
@@ -42,8 +68,12 @@ export function readDataFile(path: string): Uint8Array<ArrayBuffer> {
   }
 }
 
+/** Most axes of an array, as in NumPy. */
+const MAX_AXES = 64;
+
 /** Number of elements of an array. @throws Damage for extents that are none */
 export function elementCount(shape: readonly number[]): number {
+  if (shape.length > MAX_AXES) throw new Damage(`it has an array of ${shape.length} axes`);
   let count = 1;
   for (const extent of shape) {
     if (!Number.isSafeInteger(extent) || extent < 0) {

@@ -135,8 +135,12 @@ export function decodeElements(
       return { type, shape, data: order(new BigInt64Array(copy.buffer)) };
     case "int32":
       return { type, shape, data: order(new Int32Array(copy.buffer)) };
-    case "uint8":
     case "bool":
+      if (copy.some((byte) => byte > 1)) {
+        throw new Damage("it has elements of the type bool that are neither 0 nor 1");
+      }
+      return { type, shape, data: order(copy) };
+    case "uint8":
       return { type, shape, data: order(copy) };
   }
 }
@@ -153,12 +157,49 @@ export interface NpyHeader {
   readonly offset: number;
 }
 
+/** Longest header, as in NumPy: no shape needs more. */
+const LONGEST_HEADER = 10_000;
+
+/** Entries of the header's dictionary, in any order. Python 2 wrote long integers as 3L. */
+const HEADER_ENTRY = new RegExp(
+  [
+    String.raw`\s*(?:'descr'\s*:\s*'([<>|=]?\w+)'`,
+    String.raw`'fortran_order'\s*:\s*(True|False)`,
+    String.raw`'shape'\s*:\s*\(\s*((?:\d+L?\s*(?:,\s*|(?=\))))*)\))\s*(?:,|(?=\}))`,
+  ].join("|"),
+  "y",
+);
+
+/** The header's dictionary: three entries in any order, each once, and nothing else. */
+function parseHeader(text: string): Omit<NpyHeader, "offset"> {
+  const no = new Damage("its header is no description of an array of numbers");
+  const found: (string | undefined)[] = [undefined, undefined, undefined];
+  if (text[0] !== "{") throw no;
+  HEADER_ENTRY.lastIndex = 1;
+  for (let entry = 0; entry < found.length; entry++) {
+    const match = HEADER_ENTRY.exec(text);
+    if (match === null) throw no;
+    found.forEach((known, i) => {
+      if (match[i + 1] === undefined) return;
+      if (known !== undefined) throw no;
+      found[i] = match[i + 1];
+    });
+    const end = HEADER_ENTRY.lastIndex;
+    if (entry === found.length - 1 && !/^\s*\}\s*$/.test(text.slice(end))) throw no;
+  }
+  const [code, order, extents] = found;
+  if (code === undefined || order === undefined || extents === undefined) throw no;
+  const shape = (extents.match(/\d+/g) ?? []).map(Number);
+  elementCount(shape);
+  return { code, shape, columnMajor: order === "True" };
+}
+
 /** Reads the header of a file. @throws Damage */
 export function decodeNpyHeader(file: Uint8Array): NpyHeader {
   if (file.length === 0) throw new Damage("it is empty");
   if (!MAGIC.every((byte, i) => file[i] === byte)) throw new Damage("it is not a .npy file");
   const version = file[6];
-  if (version > 3) {
+  if (version < 1 || version > 3) {
     throw new Damage(`it has version ${version} of the .npy format; 1 to 3 are read`);
   }
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
@@ -170,17 +211,8 @@ export function decodeNpyHeader(file: Uint8Array): NpyHeader {
     : view.getUint32(8, true);
   const offset = start + length;
   if (offset > file.length) throw new Damage(`it has ${file.length} bytes and ends in its header`);
-  const text = new TextDecoder().decode(file.subarray(start, offset));
-  const code = /'descr'\s*:\s*'([<>|=]?\w+)'/.exec(text)?.[1];
-  const order = /'fortran_order'\s*:\s*(True|False)/.exec(text)?.[1];
-  const extents = /'shape'\s*:\s*\(([\d\s,L]*)\)/.exec(text)?.[1];
-  if (code === undefined || order === undefined || extents === undefined) {
-    throw new Damage("its header is no description of an array of numbers");
-  }
-  // Python 2 wrote long integers as 3L
-  const shape = extents.split(",").map((part) => part.trim().replace(/L$/, ""))
-    .filter((part) => part !== "").map(Number);
-  return { code, shape, columnMajor: order === "True", offset };
+  if (length > LONGEST_HEADER) throw new Damage(`its header has ${length} bytes`);
+  return { ...parseHeader(new TextDecoder().decode(file.subarray(start, offset))), offset };
 }
 
 /**

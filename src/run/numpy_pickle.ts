@@ -4,7 +4,7 @@
  *
  * Left out: records, dates, text; arrays of objects hold whatever the pickle holds.
  */
-import { Damage, elementCount } from "./data_file.ts";
+import { Damage, elementCount, type MemoryBudget } from "./data_file.ts";
 import { decodeElements, type NpyArray } from "./npy.ts";
 import { bytesOfLatin1, globalOf, type PickleGlobal, PickleObject } from "./pickle.ts";
 
@@ -40,9 +40,12 @@ function shapeOf(value: unknown): number[] {
   return shape;
 }
 
-function elementBytes(value: unknown): Uint8Array {
+function elementBytes(value: unknown, budget: MemoryBudget): Uint8Array {
   if (value instanceof Uint8Array) return value;
-  if (typeof value === "string") return bytesOfLatin1(value);
+  if (typeof value === "string") {
+    budget.take(value.length);
+    return bytesOfLatin1(value);
+  }
   throw new Damage("its pickle has an array without elements");
 }
 
@@ -51,23 +54,31 @@ export class PickledArray extends PickleObject {
   #content: NpyArray | { readonly shape: readonly number[]; readonly objects: unknown[] } | null =
     null;
 
-  override setState(state: unknown): void {
+  override setState(state: unknown, budget: MemoryBudget): void {
     // (version, shape, dtype, is Fortran-ordered, elements); old ones lack the version
     if (!Array.isArray(state) || state.length < 4) {
       throw new Damage("its pickle has an array without content");
     }
     const [extents, dtype, columnMajor, elements]: unknown[] = state.slice(-4);
-    this.fill(shapeOf(extents), dtype, columnMajor === true, elements);
+    this.fill(shapeOf(extents), dtype, columnMajor === true, elements, budget);
   }
 
   /** Takes shape, type and elements over. */
-  fill(shape: number[], dtype: unknown, columnMajor: boolean, elements: unknown): void {
+  fill(
+    shape: number[],
+    dtype: unknown,
+    columnMajor: boolean,
+    elements: unknown,
+    budget: MemoryBudget,
+  ): void {
     if (!(dtype instanceof PickledDtype)) {
       throw new Damage("its pickle has an array without element type");
     }
     if (!/^O\d*$/.test(dtype.code)) {
       const code = dtype.order + dtype.code;
-      this.#content = decodeElements(code, shape, columnMajor, elementBytes(elements));
+      const bytes = elementBytes(elements, budget);
+      budget.take(bytes.length);
+      this.#content = decodeElements(code, shape, columnMajor, bytes);
       return;
     }
     if (!Array.isArray(elements) || elements.length !== elementCount(shape)) {
@@ -98,9 +109,13 @@ export class PickledArray extends PickleObject {
 }
 
 /** One number of a pickle: `numpy.float64(3)`. */
-function scalarOf(dtype: unknown, elements: unknown): number | bigint {
+function scalarOf(
+  dtype: unknown,
+  elements: unknown,
+  budget: MemoryBudget,
+): number | bigint {
   const array = new PickledArray();
-  array.fill([], dtype, false, elements);
+  array.fill([], dtype, false, elements, budget);
   const numbers = array.numbers;
   if (numbers === null) throw new Damage("its pickle has an object for a number");
   return numbers.data[0];
@@ -114,8 +129,8 @@ function dtypeOf(args: readonly unknown[]): PickledDtype {
 
 const NDARRAY: PickleGlobal = {};
 
-function bytesOf(args: readonly unknown[]): Uint8Array {
-  return args.length === 0 ? new Uint8Array(0) : elementBytes(args[0]);
+function bytesOf(args: readonly unknown[], budget: MemoryBudget): Uint8Array {
+  return args.length === 0 ? new Uint8Array(0) : elementBytes(args[0], budget);
 }
 
 /** The names, `module name`, that pickles of NumPy import. */
@@ -136,12 +151,14 @@ export const NUMPY_GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map<string, 
         return new PickledArray();
       },
     }],
-    [`${core}.multiarray scalar`, { call: ([dtype, elements]) => scalarOf(dtype, elements) }],
+    [`${core}.multiarray scalar`, {
+      call: ([dtype, elements], budget) => scalarOf(dtype, elements, budget),
+    }],
     // protocol 5
     [`${core}.numeric _frombuffer`, {
-      call: ([elements, dtype, shape, order]) => {
+      call: ([elements, dtype, shape, order], budget) => {
         const array = new PickledArray();
-        array.fill(shapeOf(shape), dtype, order === "F", elements);
+        array.fill(shapeOf(shape), dtype, order === "F", elements, budget);
         return array;
       },
     }],

@@ -10,7 +10,7 @@
  *
  * Axis letters: S situations, n rows, Z state, A action.
  */
-import { Damage, elementCount, readContent } from "./data_file.ts";
+import { Damage, elementCount, MemoryBudget, readContent } from "./data_file.ts";
 import { decodeNpyHeader } from "./npy.ts";
 import { NUMPY_GLOBALS, PickledArray } from "./numpy_pickle.ts";
 import { readPickle } from "./pickle.ts";
@@ -74,10 +74,16 @@ function rowsOf(value: unknown, place: string): readonly (readonly unknown[])[] 
   });
 }
 
-function trajectoryOf(rows: readonly (readonly unknown[])[], place: string): OriginalTrajectory {
+function trajectoryOf(
+  rows: readonly (readonly unknown[])[],
+  place: string,
+  budget: MemoryBudget,
+): OriginalTrajectory {
   if (rows.length === 0) throw new Damage(`${place} has no transitions`);
   const stateDim = vector(rows[0][0], `the state of ${place}, row 0`).length;
   const actDim = vector(rows[0][1], `the action of ${place}, row 0`).length;
+  // all rows, and all situations, may refer to one list
+  budget.take(8 * rows.length * (2 * stateDim + actDim + 1));
   const states = new Float64Array(rows.length * stateDim);
   const actions = new Float64Array(rows.length * actDim);
   const deltas = new Float64Array(rows.length * stateDim);
@@ -112,10 +118,11 @@ function vectorOfOne(value: unknown, place: string): number {
   return only;
 }
 
-function situationsOf(value: unknown): OriginalTrajectory[] {
+function situationsOf(value: unknown, budget: MemoryBudget): OriginalTrajectory[] {
   const array = value instanceof PickledArray ? value.objects : null;
   if (array === null) throw new Damage("it has no array of transitions");
   const { shape, objects } = array;
+  if (shape[0] === 0) throw new Damage("it has no situations");
   if (shape.length === 3 && shape[2] === ROW_LENGTH) {
     const [situations, rows] = shape;
     return Array.from({ length: situations }, (_, s) =>
@@ -125,13 +132,17 @@ function situationsOf(value: unknown): OriginalTrajectory[] {
           return objects.slice(start, start + ROW_LENGTH);
         }),
         `situation ${s}`,
+        budget,
       ));
   }
   if (shape.length === 2 && shape[1] === ROW_LENGTH) {
-    return [trajectoryOf(rowsOf(value, "situation 0"), "situation 0")];
+    return [trajectoryOf(rowsOf(value, "situation 0"), "situation 0", budget)];
   }
   if (shape.length === 1) {
-    return objects.map((rows, s) => trajectoryOf(rowsOf(rows, `situation ${s}`), `situation ${s}`));
+    return objects.map((rows, s) => {
+      const place = `situation ${s}`;
+      return trajectoryOf(rowsOf(rows, place), place, budget);
+    });
   }
   throw new Damage(`its shape is [${shape.join(", ")}], not [situations, rows, ${ROW_LENGTH}]`);
 }
@@ -148,11 +159,12 @@ export function readOriginalTrajectories(file: Uint8Array, source: string): Orig
     if (code !== "|O") {
       throw new Damage("it is an array of numbers; transitions are an array of objects");
     }
-    const value = readPickle(file.subarray(offset), { globals: NUMPY_GLOBALS });
+    const budget = new MemoryBudget(file.length);
+    const value = readPickle(file.subarray(offset), { globals: NUMPY_GLOBALS, budget });
     const found = value instanceof PickledArray ? value.objects : null;
     if (found === null || found.objects.length !== elementCount(shape)) {
       throw new Damage("its array has another shape than its header says");
     }
-    return situationsOf(value);
+    return situationsOf(value, budget);
   });
 }

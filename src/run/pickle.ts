@@ -14,18 +14,18 @@
  * Left out: text opcodes of protocols 0 and 1, sets, classes of one's own, buffers outside of the
  * file.
  */
-import { Damage } from "./data_file.ts";
+import { Damage, type MemoryBudget } from "./data_file.ts";
 
 /** A name that a pickle may import: a constant or something that makes values. */
 export interface PickleGlobal {
   /** Makes a value of the arguments; absent: the name is only ever passed on. */
-  readonly call?: (args: readonly unknown[]) => unknown;
+  readonly call?: (args: readonly unknown[], budget: MemoryBudget) => unknown;
 }
 
 /** A value that is completed after it was made (`__setstate__`). */
 export abstract class PickleObject {
   /** Takes the state over. @throws Damage for a state that it can't have */
-  abstract setState(state: unknown): void;
+  abstract setState(state: unknown, budget: MemoryBudget): void;
 }
 
 /** What a pickle may use besides plain data. */
@@ -34,6 +34,8 @@ export interface PickleContext {
   readonly globals: ReadonlyMap<string, PickleGlobal>;
   /** The value that a persistent id stands for; absent: there are none. */
   readonly persistent?: (id: unknown) => unknown;
+  /** What values may take that the pickle has no bytes for: it can ask for a copy time and again. */
+  readonly budget: MemoryBudget;
 }
 
 /** A name on a context's list, on the machine's stack. */
@@ -214,6 +216,9 @@ class Machine {
   }
 
   #import(module: unknown, name: unknown): ImportedName {
+    if (typeof module !== "string" || typeof name !== "string") {
+      throw new Damage("its pickle asks for something that has no name");
+    }
     const key = `${module} ${name}`;
     const global = this.context.globals.get(key);
     if (global === undefined) {
@@ -227,7 +232,7 @@ class Machine {
     const callee = this.#pop();
     const call = globalOf(callee)?.call;
     if (call === undefined) throw new Damage("its pickle calls something that is no constructor");
-    return call(args);
+    return call(args, this.context.budget);
   }
 
   #build(): void {
@@ -236,7 +241,7 @@ class Machine {
     // attributes of a dictionary (PyTorch keeps versions there) are no part of its content
     if (object instanceof Map) return;
     if (!(object instanceof PickleObject)) throw new Damage("its pickle completes plain data");
-    object.setState(state);
+    object.setState(state, this.context.budget);
   }
 
   #step(opcode: number): void {

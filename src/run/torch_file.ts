@@ -11,11 +11,11 @@
  * Left out: the format before 1.6 (refused with what to do), TorchScript, half precision, sparse and
  * quantised tensors.
  */
-import { Damage, elementCount, readContent } from "./data_file.ts";
-import { unzip } from "./npz.ts";
+import { Damage, elementCount, MemoryBudget, readContent } from "./data_file.ts";
 import { decodeElements, type NpyArray } from "./npy.ts";
 import { NUMPY_GLOBALS, PickledArray } from "./numpy_pickle.ts";
 import { globalOf, type PickleGlobal, readPickle } from "./pickle.ts";
+import { unzip } from "./zip.ts";
 
 /** A tensor with its elements, row-major. */
 export type TorchTensor = NpyArray;
@@ -69,13 +69,20 @@ function naturals(value: unknown, what: string): number[] {
 }
 
 /** Elements of the view (offset, shape, strides in elements) of a storage, row-major. */
-function viewOf(storage: NpyArray, offset: number, shape: number[], strides: number[]): NpyArray {
+function viewOf(
+  storage: NpyArray,
+  offset: number,
+  shape: number[],
+  strides: number[],
+  budget: MemoryBudget,
+): NpyArray {
   if (strides.length !== shape.length) throw new Damage("it has a tensor without strides");
   const count = elementCount(shape);
   const last = shape.reduce((sum, extent, d) => sum + (extent - 1) * strides[d], offset);
   if (count > 0 && last >= storage.data.length) {
     throw new Damage(`it has a tensor [${shape.join(", ")}] beyond the end of its elements`);
   }
+  budget.take(count * storage.data.BYTES_PER_ELEMENT);
   const gather = <T extends NpyArray["data"]>(from: T, to: T): T => {
     const index = shape.map(() => 0);
     for (let o = 0, i = offset; o < count; o++) {
@@ -105,13 +112,15 @@ function viewOf(storage: NpyArray, offset: number, shape: number[], strides: num
 }
 
 /** `torch._utils._rebuild_tensor_v2(storage, offset, shape, strides, ...)` */
-function rebuildTensor([storage, offset, shape, strides]: readonly unknown[]): PickledTensor {
+function rebuildTensor(
+  [storage, offset, shape, strides]: readonly unknown[],
+  budget: MemoryBudget,
+): PickledTensor {
   if (!(storage instanceof PickledTensor) || !Number.isSafeInteger(offset) || Number(offset) < 0) {
     throw new Damage("it has a tensor without elements");
   }
-  return new PickledTensor(
-    viewOf(storage.array, Number(offset), naturals(shape, "shape"), naturals(strides, "strides")),
-  );
+  const [extents, steps] = [naturals(shape, "shape"), naturals(strides, "strides")];
+  return new PickledTensor(viewOf(storage.array, Number(offset), extents, steps, budget));
 }
 
 const GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map<string, PickleGlobal>([
@@ -127,7 +136,10 @@ const GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map<string, PickleGlobal>
 
 /** Reads storages, each once. */
 class Storages {
-  readonly #read = new Map<string, PickledTensor>();
+  readonly #read = new Map<
+    string,
+    { readonly storage: PickledTensor; readonly code: string; readonly count: number }
+  >();
 
   constructor(
     private readonly files: ReadonlyMap<string, Uint8Array>,
@@ -142,12 +154,15 @@ class Storages {
       throw new Damage("its pickle refers to something that is no storage of numbers");
     }
     const found = this.#read.get(key);
-    if (found !== undefined) return found;
+    if (found !== undefined) {
+      if (found.code === global.code && found.count === count) return found.storage;
+      throw new Damage(`it has elements under data/${key} of two types or lengths`);
+    }
     const bytes = this.files.get(`${this.root}data/${key}`);
     if (bytes === undefined) throw new Damage(`it has no elements under data/${key}`);
     if (typeof count !== "number") throw new Damage("it has a storage without length");
     const storage = new PickledTensor(decodeElements(global.code, [count], false, bytes));
-    this.#read.set(key, storage);
+    this.#read.set(key, { storage, code: global.code, count });
     return storage;
   }
 }
@@ -180,6 +195,7 @@ function plain(value: unknown, done: Map<unknown, TorchValue>, depth = 0): Torch
       if (typeof key !== "string" && typeof key !== "number") {
         throw new Damage("it has a dictionary whose keys are no names");
       }
+      if (key in object) throw new Damage(`it has a dictionary with two keys "${key}"`);
       object[key] = plain(item, done, depth + 1);
     }
     done.set(value, object);
@@ -202,7 +218,8 @@ export function readTorchCheckpoint(file: Uint8Array, source: string): TorchValu
           'torch.save(torch.load(OLD, map_location="cpu"), NEW) in PyTorch 1.6 or later',
       );
     }
-    const files = unzip(file);
+    const budget = new MemoryBudget(file.length);
+    const files = unzip(file, budget);
     const pickle = [...files.keys()].find((name) => /^([^/]+\/)?data\.pkl$/.test(name));
     if (pickle === undefined) throw new Damage("it is a ZIP archive, but not of torch.save");
     const root = pickle.slice(0, -"data.pkl".length);
@@ -214,6 +231,7 @@ export function readTorchCheckpoint(file: Uint8Array, source: string): TorchValu
     const value = readPickle(files.get(pickle) ?? new Uint8Array(0), {
       globals: GLOBALS,
       persistent: (id) => storages.at(id),
+      budget,
     });
     return plain(value, new Map());
   });

@@ -8,11 +8,8 @@
 /** Most characters of a message: a file's own text in it may have any length. */
 const LONGEST = 2000;
 
-/** What a terminal would obey or print in another order. */
-const CONTROLS = new RegExp(
-  "[\\0-\\x1f\\x7f-\\x9f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069]",
-  "g",
-);
+/** What a terminal would obey or print in another order; halves of characters. */
+const CONTROLS = /[\p{Cc}\p{Cs}\p{Bidi_Control}\u2028\u2029]/gu;
 
 /** `\u001b` for a character. */
 function escaped(character: string): string {
