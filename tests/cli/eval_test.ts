@@ -1,0 +1,68 @@
+/** Tests of `metarl eval`. */
+import assert from "node:assert/strict";
+import { evaluateRuns } from "../../src/cli/evaluate_runs.ts";
+import { trainInto } from "../evaluation/trained_run.ts";
+import { lacks } from "../permissions.ts";
+import { MemoryOutput } from "./memory_output.ts";
+import { inTemporaryFolder, metarl } from "./metarl_process.ts";
+
+const NEEDS_FILES = lacks("read", "write");
+const NEEDS_PROCESSES = NEEDS_FILES || lacks("run");
+
+const OPTIONS = { tasks: "12", workers: "1" };
+
+Deno.test({
+  name: "eval prints steps, modes, rest, oracle, and differences of runs on the same tasks",
+  ignore: NEEDS_FILES,
+  fn: () =>
+    inTemporaryFolder(async (folder) => {
+      const [a, b] = [`${folder}/a`, `${folder}/b`];
+      await trainInto(a, "promp");
+      await trainInto(b, "mmaml");
+      const json = new MemoryOutput();
+      await evaluateRuns([a, b], { ...OPTIONS, json: true }, json);
+      assert.equal(json.lines.length, 1);
+      const { runs: [first, second], differences: [difference] } = JSON.parse(json.lines[0]);
+      assert.equal(first.all.tasks, 12);
+      assert.equal(first.all.returns.length, 3);
+      assert.deepEqual(first.all.oracle, second.all.oracle);
+      const gap = second.all.returns[2].mean - first.all.returns[2].mean;
+      assert.ok(Math.abs(difference.mean - gap) < 1e-9);
+      assert.ok(difference.low <= gap && gap <= difference.high);
+
+      const output = new MemoryOutput();
+      await evaluateRuns([a, b], { ...OPTIONS, steps: "3" }, output);
+      const text = output.lines.join("\n");
+      assert.match(text, /a: promp on MetaPointEnvMomentumModes, checkpoint of 2 iterations, 12 /);
+      assert.match(text, /after 2 steps +-/);
+      assert.match(text, /after 3 steps \(trained with 2\) +-/);
+      assert.match(text, /oracle +-/);
+      assert.match(text, /mode +tasks +before +after 1 +after 2 +after 3 /);
+      assert.match(text, /return above that of .*a:/);
+      assert.ok(output.lines.some((line) => line.includes(first.all.returns[0].mean.toFixed(1))));
+      assert.equal(output.statuses.at(-1), null);
+    }),
+});
+
+Deno.test({
+  name: "eval refuses runs of other tasks, and wrong values, with one line and exit code 2",
+  ignore: NEEDS_PROCESSES,
+  fn: () =>
+    inTemporaryFolder(async (folder) => {
+      const [a, b] = [`${folder}/a`, `${folder}/b`];
+      await trainInto(a, "promp");
+      await trainInto(b, "promp", { max_path_length: 13 });
+      const cases: readonly (readonly [string[], RegExp])[] = [
+        [[a, b], /^error: can't compare \S+a with \S+b: their tasks differ: /],
+        [[a, "--tasks", "0"], /^error: --tasks must be a whole number from 1 /],
+        [[a, "--mode", "4"], /^error: --mode must be a whole number from 0 to 3; got 4/],
+        [[folder], /^error: \S+ is not a run folder: there is no params.json in it/],
+      ];
+      const results = await Promise.all(cases.map(([args]) => metarl(["eval", ...args], folder)));
+      results.forEach(({ code, stdout, stderr }, i) => {
+        assert.match(stderr, cases[i][1]);
+        assert.equal(stderr.trim().split("\n").length, 1);
+        assert.deepEqual([code, stdout], [2, ""]);
+      });
+    }),
+});

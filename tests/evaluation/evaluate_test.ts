@@ -1,0 +1,228 @@
+/** Tests of src/evaluation/: loading a run, fresh tasks, summaries, agreement with training. */
+import assert from "node:assert/strict";
+import {
+  adaptToTask,
+  evaluate,
+  type EvaluationRequest,
+  FIRST_ITERATION,
+  TASKS_PER_GROUP,
+} from "../../src/evaluation/evaluate.ts";
+import { isLaterVersion, type LoadedRun, loadRun } from "../../src/evaluation/load_run.ts";
+import { pairedDifference, summarize } from "../../src/evaluation/summary.ts";
+import { readProgress } from "../../src/run/log.ts";
+import type { MetaAlgorithm } from "../../src/trainer/types.ts";
+import { UserError } from "../../src/util/errors.ts";
+import { KeyedRandom } from "../../src/util/prng.ts";
+import { mean } from "../../src/util/statistics.ts";
+import { inTemporaryFolder } from "../cli/metarl_process.ts";
+import { lacks } from "../permissions.ts";
+import { trainInto } from "./trained_run.ts";
+
+const VERSION = "0.1.0";
+const NEEDS = lacks("read", "write");
+
+const REQUEST: EvaluationRequest = { tasks: 6, steps: 2, seed: 1, mode: null, workers: 1 };
+
+function runTest(
+  name: string,
+  algorithm: MetaAlgorithm,
+  changes: Readonly<Record<string, unknown>>,
+  body: (run: LoadedRun) => Promise<void>,
+): void {
+  Deno.test({
+    name,
+    ignore: NEEDS,
+    fn: () =>
+      inTemporaryFolder(async (folder) => {
+        await trainInto(`${folder}/run`, algorithm, changes);
+        await body(await loadRun(`${folder}/run`, { checkpoint: null, version: VERSION }));
+      }),
+  });
+}
+
+/** Trained until adaptation and training both show in the returns. */
+const LEARNING = {
+  env: "MetaPointEnvMomentum1Mode",
+  meta_batch_size: 20,
+  rollouts_per_meta_task: 5,
+  max_path_length: 30,
+  hidden_sizes: [16, 16],
+  learning_rate: 0.02,
+  inner_lr: 0.05,
+  n_itr: 40,
+};
+
+for (const algorithm of ["promp", "mmaml"] as const) {
+  runTest(
+    `evaluate() of the last checkpoint of ${algorithm} agrees with the training log`,
+    algorithm,
+    LEARNING,
+    async (run) => {
+      const { rows } = readProgress(`${run.path}/progress.csv`);
+      const request = { ...REQUEST, tasks: 20 };
+      const { all } = summarize(await evaluate(run, request), run.env.spec.modes);
+      const last = rows[rows.length - 1];
+      all.returns.forEach(({ mean, low, high }, k) => {
+        // both are means over 20 tasks: their difference varies sqrt(2) times as much as one
+        const tolerance = Math.SQRT2 * (high - low) / 2;
+        const logged = last[`Step_${k}-AverageReturn`]!;
+        assert.ok(Math.abs(mean - logged) < tolerance, `step ${k}: ${mean}, logged ${logged}`);
+        // and the check would see another checkpoint: training moved the returns by more
+        const first = rows[0][`Step_${k}-AverageReturn`]!;
+        assert.ok(Math.abs(first - logged) > 2 * tolerance, `step ${k}: ${first} -> ${logged}`);
+      });
+    },
+  );
+}
+
+runTest("evaluate() gives the same numbers with one worker and two", "mmaml", {}, async (run) => {
+  const one = await evaluate(run, { ...REQUEST, tasks: 45 });
+  const two = await evaluate(run, { ...REQUEST, tasks: 45, workers: 2 });
+  assert.deepEqual(two.returns, one.returns);
+  assert.deepEqual(two.embeddings, one.embeddings);
+  assert.equal(one.tasks.count, 45);
+  assert.equal(one.environmentSteps, 45 * 3 * 3 * 12); // tasks x rounds x rollouts x steps
+});
+
+runTest("evaluate() takes tasks that training never draws", "promp", {}, async (run) => {
+  const { tasks } = await evaluate(run, { ...REQUEST, tasks: 50 });
+  const random = new KeyedRandom(REQUEST.seed);
+  const trained = new Set<number>();
+  for (let i = 0; i < 200; i++) {
+    run.env.sampleTasks(random, i, 50).rows.forEach((value) => trained.add(value));
+  }
+  assert.ok(tasks.rows.every((value) => !trained.has(value)));
+  // tasks 40 .. are those of the second group
+  const second = run.env.sampleTasks(random, FIRST_ITERATION + 1, 50 - TASKS_PER_GROUP);
+  assert.deepEqual(tasks.rows.subarray(TASKS_PER_GROUP * 2), second.rows);
+});
+
+runTest("evaluate() takes more inner steps than training did", "mmaml", {}, async (run) => {
+  const two = await evaluate(run, REQUEST);
+  const four = await evaluate(run, { ...REQUEST, steps: 4 });
+  assert.equal(four.returns.length, 5);
+  assert.deepEqual(four.returns.slice(0, 3), two.returns);
+  assert.notDeepEqual(four.returns[4], four.returns[2]);
+});
+
+runTest("evaluate() restricts tasks to one mode", "promp", {}, async (run) => {
+  const { tasks } = await evaluate(run, { ...REQUEST, tasks: 30, mode: 2 });
+  assert.deepEqual([...new Set(tasks.modes)], [2]);
+});
+
+runTest("evaluate() lays rest and oracle beside the policy", "promp", {}, async (run) => {
+  const { doNothing, oracle } = await evaluate(run, { ...REQUEST, tasks: 30 });
+  // goals are about 7 m away: at rest (drifting by at most 0.1 m a step) 12 steps pay about -84
+  doNothing.forEach((value) => assert.ok(value < -12 * 2 && value > -12 * 12, String(value)));
+  oracle!.forEach((value, m) => assert.ok(value > doNothing[m], `${m}: ${value}`));
+});
+
+runTest("evaluate() replays paths that lead to the recorded places", "promp", {}, async (run) => {
+  const { paths, tasks } = await evaluate(run, { ...REQUEST, tasks: 45, paths: 5 });
+  assert.equal(paths.length, 5);
+  assert.deepEqual(new Set(paths.slice(0, 4).map(({ mode }) => mode)).size, 4);
+  for (const path of paths) {
+    assert.deepEqual(path.goal, [tasks.rows[2 * path.task], tasks.rows[2 * path.task + 1]]);
+    const { batches } = await adaptToTask(run, { ...REQUEST, task: path.task });
+    [path.before, path.after].forEach((places, i) => {
+      const { obs, sizes } = batches[i === 0 ? 0 : 2];
+      assert.equal(places.length, sizes.maxSteps + 1);
+      // the observation begins with the position; it is kept as float32
+      for (let t = 0; t < sizes.maxSteps; t++) {
+        assert.deepEqual(places[t].map(Math.fround), [obs[4 * t], obs[4 * t + 1]]);
+      }
+    });
+  }
+});
+
+runTest("adaptToTask() has the rollouts of evaluate()", "mmaml", {}, async (run) => {
+  const { returns } = await evaluate(run, { ...REQUEST, tasks: 42 });
+  for (const task of [0, 3, 41]) {
+    const { batches } = await adaptToTask(run, { ...REQUEST, task });
+    assert.deepEqual(
+      batches.map((batch) => mean(batch.returns)),
+      returns.map((step) => step[task]),
+    );
+  }
+});
+
+runTest("summarize() takes means over tasks, in all and by mode", "promp", {}, async (run) => {
+  const evaluation = await evaluate(run, { ...REQUEST, tasks: 20 });
+  const { all, modes } = summarize(evaluation, 4);
+  const total = modes.reduce((sum, mode) => sum + mode.tasks * mode.returns[1].mean, 0);
+  assert.ok(Math.abs(total / 20 - all.returns[1].mean) < 1e-9);
+  assert.equal(modes.reduce((sum, mode) => sum + mode.tasks, 0), 20);
+  const [mode] = modes;
+  const own = evaluation.returns[2].filter((_, m) => evaluation.tasks.modes[m] === mode.mode);
+  assert.ok(Math.abs(mean(own) - mode.returns[2].mean) < 1e-9);
+  assert.deepEqual(summarize(evaluation, 0).modes, []);
+});
+
+runTest("pairedDifference() compares task by task", "promp", {}, async (run) => {
+  const evaluation = await evaluate(run, { ...REQUEST, tasks: 20 });
+  const raised = {
+    ...evaluation,
+    returns: evaluation.returns.map((step) => step.map((value) => value + 3)),
+  };
+  const { mean, low, high } = pairedDifference(raised, evaluation);
+  // the same difference in every task: the spread between tasks does not show
+  for (const value of [mean, low, high]) assert.ok(Math.abs(value - 3) < 1e-9);
+  const others = await evaluate(run, { ...REQUEST, tasks: 20, seed: 2 });
+  assert.throws(() => pairedDifference(others, evaluation), RangeError);
+});
+
+Deno.test("isLaterVersion() compares number by number", () => {
+  assert.equal(isLaterVersion("0.10.0", "0.9.9"), true);
+  assert.equal(isLaterVersion("1.0.0", "0.9.9"), true);
+  assert.equal(isLaterVersion("0.1.0", "0.1.0"), false);
+  assert.equal(isLaterVersion("0.1.0", "0.1.1"), false);
+});
+
+/** Code and message of what loading the folder throws. */
+async function refusal(folder: string, checkpoint: number | null = null): Promise<UserError> {
+  try {
+    await loadRun(folder, { checkpoint, version: VERSION });
+  } catch (error) {
+    assert.ok(error instanceof UserError, String(error));
+    return error;
+  }
+  throw new Error("accepted");
+}
+
+Deno.test({
+  name: "loadRun() refuses what can't be evaluated",
+  ignore: NEEDS,
+  fn: () =>
+    inTemporaryFolder(async (folder) => {
+      assert.equal((await refusal(folder)).code, "run-not-found");
+      const path = `${folder}/run`;
+      await trainInto(path, "promp", { save_steps: 1 });
+      assert.match((await refusal(path, 7)).message, /no checkpoint of 7 iterations; .* 1, 2$/);
+      const loaded = await loadRun(path, { checkpoint: 1, version: VERSION });
+      assert.equal(loaded.checkpoint.iteration, 1);
+
+      const params = JSON.parse(Deno.readTextFileSync(`${path}/params.json`));
+      const withParams = (changes: Record<string, unknown>) =>
+        Deno.writeTextFileSync(`${path}/params.json`, JSON.stringify({ ...params, ...changes }));
+      withParams({ metarl_version: "99.0.0" });
+      assert.equal((await refusal(path)).code, "run-version");
+      withParams({ algorithm: "famle" });
+      assert.equal((await refusal(path)).code, "run-algorithm");
+      withParams({ environment: { ...params.environment, version: 99 } });
+      assert.equal((await refusal(path)).code, "run-environment");
+      withParams({ config: { ...params.config, env: "/gone/env.json" } });
+      assert.equal((await refusal(path)).code, "env-file");
+      withParams({});
+
+      // the newest checkpoint is damaged: the one before it is taken, and said
+      const newest = `${path}/checkpoints/checkpoint-000002.safetensors`;
+      Deno.truncateSync(newest, 100);
+      const older = await loadRun(path, { checkpoint: null, version: VERSION });
+      assert.equal(older.checkpoint.iteration, 1);
+      assert.match(older.notices[0], /can't use checkpoint .*000002/);
+      assert.equal((await refusal(path, 2)).code, "checkpoint-damaged");
+      Deno.removeSync(newest);
+      Deno.removeSync(`${path}/checkpoints/checkpoint-000001.safetensors`);
+      assert.equal((await refusal(path)).code, "checkpoint-not-found");
+    }),
+});
