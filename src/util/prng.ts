@@ -45,6 +45,10 @@ export const Purpose = {
   SINE: 11,
   /** Resampling of results (iteration: which draw). */
   BOOTSTRAP: 12,
+  /** Clusters of embeddings (iteration: which start; round: 0 first centres, 1 chance level). */
+  CLUSTERS: 13,
+  /** Seed of a map of embeddings. */
+  NEIGHBOUR_MAP: 14,
 } as const;
 /** One of the values of {@link Purpose}. */
 export type Purpose = typeof Purpose[keyof typeof Purpose];
