@@ -10,9 +10,12 @@
  * SHA-256 of the whole file (taken with zeros in the place of the checksum itself). The same state
  * gives the same bytes: no times, no names of machines.
  *
+ * The checksum finds damage, not malice: a file from elsewhere may have any content under a right
+ * one, so everything is checked before it is used.
+ *
  * Left out: dtypes that no part of a run has.
  */
-import type { JsonValue } from "../util/json.ts";
+import { type JsonValue, parseJsonText } from "../util/json.ts";
 import { messageOf, UserError } from "../util/errors.ts";
 import { fileErrorReason } from "./files.ts";
 
@@ -50,8 +53,8 @@ const CHECKSUM_LENGTH = 64;
 const NO_CHECKSUM = "0".repeat(CHECKSUM_LENGTH);
 /** What stands before the checksum in the header, and nowhere else. */
 const CHECKSUM_MARK = '{"__metadata__":{"sha256":"';
-/** Larger headers than this are no checkpoint's (safetensors has the same limit). */
-const MAX_HEADER_BYTES = 100_000_000;
+/** Larger headers than this are no checkpoint's: there are some dozens of tensors. */
+const MAX_HEADER_BYTES = 4_000_000;
 
 type Dtype = "F32" | "F64" | "U32";
 
@@ -96,28 +99,32 @@ export async function encodeCheckpoint(checkpoint: Checkpoint): Promise<Uint8Arr
   for (const [name, value] of Object.entries(checkpoint.counters)) {
     if (!Number.isFinite(value)) throw new TypeError(`counter "${name}" is ${value}`);
   }
-  const header: Record<string, unknown> = {
-    [METADATA_KEY]: {
-      sha256: NO_CHECKSUM,
-      format: FORMAT,
-      format_version: FORMAT_VERSION,
-      algorithm: checkpoint.algorithm,
-      iteration: String(checkpoint.iteration),
-      counters: JSON.stringify(checkpoint.counters),
-      config: JSON.stringify(checkpoint.config),
-    },
+  const metadata = {
+    sha256: NO_CHECKSUM,
+    format: FORMAT,
+    format_version: FORMAT_VERSION,
+    algorithm: checkpoint.algorithm,
+    iteration: String(checkpoint.iteration),
+    counters: JSON.stringify(checkpoint.counters),
+    config: JSON.stringify(checkpoint.config),
   };
+  // an object would put names that are numbers in front, and lose "__proto__"
+  const header = new Map<string, unknown>([[METADATA_KEY, metadata]]);
   let offset = 0;
   for (const { name, shape, data } of tensors) {
-    if (Object.hasOwn(header, name)) throw new TypeError(`two tensors are called "${name}"`);
+    if (header.has(name)) throw new TypeError(`two tensors are called "${name}"`);
     if (elementCount(shape) !== data.length) {
       throw new TypeError(`tensor "${name}" [${shape}] has ${data.length} elements`);
     }
     const end = offset + data.byteLength;
-    header[name] = { dtype: dtypeOf(data), shape, data_offsets: [offset, end] };
+    header.set(name, { dtype: dtypeOf(data), shape, data_offsets: [offset, end] });
     offset = end;
   }
-  const json = new TextEncoder().encode(JSON.stringify(header));
+  const members = Array.from(
+    header,
+    ([name, entry]) => `${JSON.stringify(name)}:${JSON.stringify(entry)}`,
+  );
+  const json = new TextEncoder().encode(`{${members.join(",")}}`);
   const headerLength = Math.ceil(json.length / 8) * 8;
 
   const file = new Uint8Array(8 + headerLength + offset);
@@ -136,7 +143,18 @@ export async function encodeCheckpoint(checkpoint: Checkpoint): Promise<Uint8Arr
 /** What is wrong with a file that should be a checkpoint; becomes a one-line UserError. */
 class Damage extends Error {}
 
-function decodeHeader(file: Uint8Array): { headerLength: number; header: unknown } {
+type JsonObject = Readonly<Record<string, JsonValue>>;
+
+/** The object in a text of the header. */
+function decodeObject(text: JsonValue | undefined): JsonObject {
+  const value = typeof text === "string" ? parseJsonText(text, "header") : null;
+  if (value === null || typeof value !== "object" || Array.isArray(value)) {
+    throw new Damage("its header is damaged");
+  }
+  return value as JsonObject;
+}
+
+function decodeHeader(file: Uint8Array): { headerLength: number; header: JsonObject } {
   if (file.length < 8) throw new Damage(`it has ${file.length} bytes and ends in its header`);
   const headerLength = Number(
     new DataView(file.buffer, file.byteOffset).getBigUint64(0, true),
@@ -149,31 +167,50 @@ function decodeHeader(file: Uint8Array): { headerLength: number; header: unknown
     throw new Damage(`it has ${file.length} bytes and ends in its header`);
   }
   const text = new TextDecoder().decode(file.subarray(8, 8 + headerLength));
-  try {
-    return { headerLength, header: JSON.parse(text) };
-  } catch {
-    throw new Damage("its header is damaged");
-  }
+  return { headerLength, header: decodeObject(text) };
 }
 
-function dataLengthOf(header: Readonly<Record<string, unknown>>): number {
-  let end = 0;
-  for (const [name, entry] of Object.entries(header)) {
-    if (name === METADATA_KEY) continue;
-    const { data_offsets: offsets } = entry as Partial<HeaderEntry>;
-    if (offsets !== undefined) end = Math.max(end, offsets[1]);
-  }
-  return end;
+function isNatural(value: JsonValue | undefined): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
-function decodeTensor(name: string, entry: HeaderEntry, body: Uint8Array): NamedTensor {
-  const { dtype, shape, data_offsets: [begin, end] } = entry;
-  if (!Object.hasOwn(BYTES_PER_ELEMENT, dtype)) {
+function decodeEntry(name: string, entry: JsonValue): HeaderEntry {
+  const { dtype, shape, data_offsets: offsets } = entry as Partial<Record<string, JsonValue>>;
+  if (typeof dtype !== "string" || !Object.hasOwn(BYTES_PER_ELEMENT, dtype)) {
     throw new Damage(`its tensor "${name}" has the unknown dtype "${dtype}"`);
   }
-  if (end - begin !== elementCount(shape) * BYTES_PER_ELEMENT[dtype] || end > body.length) {
+  const known = dtype as Dtype;
+  const [begin, end, ...more] = Array.isArray(offsets) ? offsets : [];
+  if (
+    !Array.isArray(shape) || !shape.every(isNatural) || !isNatural(begin) || !isNatural(end) ||
+    more.length > 0 || end - begin !== elementCount(shape) * BYTES_PER_ELEMENT[known]
+  ) {
     throw new Damage(`its tensor "${name}" doesn't fit its shape [${shape}]`);
   }
+  return { dtype: known, shape, data_offsets: [begin, end] };
+}
+
+/** Tensors in the order of their bytes, and where the last one ends. */
+function decodeEntries(header: JsonObject): { entries: [string, HeaderEntry][]; end: number } {
+  const entries = Object.entries(header)
+    .filter(([name]) => name !== METADATA_KEY)
+    .map(([name, entry]): [string, HeaderEntry] => [name, decodeEntry(name, entry)]);
+  // an empty tensor begins where another one does
+  entries.sort(([, { data_offsets: a }], [, { data_offsets: b }]) => a[0] - b[0] || a[1] - b[1]);
+  let end = 0;
+  for (const [name, { data_offsets: [begin, next] }] of entries) {
+    // tensors that share bytes would need more memory than the file has
+    if (begin !== end) throw new Damage(`its tensor "${name}" doesn't begin where another ends`);
+    end = next;
+  }
+  return { entries, end };
+}
+
+function decodeTensor(
+  name: string,
+  { dtype, shape, data_offsets: [begin, end] }: HeaderEntry,
+  body: Uint8Array,
+): NamedTensor {
   const bytes = body.slice(begin, end).buffer; // a copy: aligned, and the file can be let go
   switch (dtype) {
     case "F32":
@@ -186,35 +223,38 @@ function decodeTensor(name: string, entry: HeaderEntry, body: Uint8Array): Named
 }
 
 async function decode(file: Uint8Array<ArrayBuffer>): Promise<Checkpoint> {
-  const { headerLength, header: decoded } = decodeHeader(file);
-  const header = decoded as Record<string, unknown>;
+  const { headerLength, header } = decodeHeader(file);
   const body = file.subarray(8 + headerLength);
-  const dataLength = dataLengthOf(header);
-  if (body.length !== dataLength) {
-    const expected = 8 + headerLength + dataLength;
+  const { entries, end } = decodeEntries(header);
+  if (body.length !== end) {
+    const expected = 8 + headerLength + end;
     throw new Damage(`it has ${file.length} bytes instead of ${expected}`);
   }
-  const metadata = header[METADATA_KEY] as Record<string, string>;
+  const metadata = header[METADATA_KEY] as JsonObject;
   const blanked = file.slice();
   blanked.set(new TextEncoder().encode(NO_CHECKSUM), CHECKSUM_OFFSET);
   if (await sha256(blanked) !== metadata.sha256) throw new Damage("its checksum is wrong");
 
-  // from here on the file is what encodeCheckpoint wrote
   if (metadata.format !== FORMAT) throw new Damage("it is not a metarl checkpoint");
   if (metadata.format_version !== FORMAT_VERSION) {
     throw new Damage(
       `it has format version ${metadata.format_version}, this metarl reads ${FORMAT_VERSION}`,
     );
   }
-  const tensors = Object.entries(header)
-    .filter(([name]) => name !== METADATA_KEY)
-    .map(([name, entry]) => decodeTensor(name, entry as HeaderEntry, body));
+  const counters = decodeObject(metadata.counters);
+  const iteration = Number(metadata.iteration);
+  if (
+    typeof metadata.algorithm !== "string" || !isNatural(iteration) ||
+    !Object.values(counters).every((value) => Number.isFinite(value))
+  ) {
+    throw new Damage("its header is damaged");
+  }
   return {
     algorithm: metadata.algorithm,
-    iteration: Number(metadata.iteration),
-    counters: JSON.parse(metadata.counters),
-    config: JSON.parse(metadata.config),
-    tensors,
+    iteration,
+    counters: counters as Readonly<Record<string, number>>,
+    config: decodeObject(metadata.config),
+    tensors: entries.map(([name, entry]) => decodeTensor(name, entry, body)),
   };
 }
 

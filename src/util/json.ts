@@ -1,8 +1,9 @@
 /**
  * Reads JSON written by a person: a syntax error is told with line and column, a key that stands
- * twice in an object is an error (`JSON.parse` silently takes the last one).
+ * twice in an object is an error (`JSON.parse` silently takes the last one), and so is nesting that
+ * only a text made to exhaust readers has.
  */
-import { type AnyNode, parse as parseToTree } from "@humanwhocodes/momoa";
+import { parse as parseToTree } from "@humanwhocodes/momoa";
 import { UserError } from "./errors.ts";
 
 /** Any JSON value. */
@@ -34,8 +35,15 @@ const TOKENS: Readonly<Record<string, string>> = {
   Colon: ":",
 };
 
+/** Deepest nesting of lists and objects; whoever walks through a value may recurse so deep. */
+const DEEPEST = 100;
+
+/** Longest text whose syntax error is looked for: its tree takes 100 times the memory. */
+const LONGEST_TO_LOCATE = 1_000_000;
+
 /** `line 3, column 5: unexpected character 'N'` of a text that is not JSON. */
 function describeSyntaxError(text: string, error: SyntaxError): string {
+  if (text.length > LONGEST_TO_LOCATE) return error.message;
   try {
     parseToTree(text, { mode: "json" });
   } catch (located) {
@@ -44,7 +52,7 @@ function describeSyntaxError(text: string, error: SyntaxError): string {
       const reason = located.message
         .replace(/( found)?\.? \(\d+:\d+\)$/, "")
         .replace(/token (\w+)$/, (text, name) => name in TOKENS ? `'${TOKENS[name]}'` : text);
-      const lowered = reason[0].toLowerCase() + reason.slice(1);
+      const lowered = reason.slice(0, 1).toLowerCase() + reason.slice(1);
       return `line ${located.line}, column ${located.column}: ${lowered}`;
     }
   }
@@ -52,22 +60,61 @@ function describeSyntaxError(text: string, error: SyntaxError): string {
   return error.message;
 }
 
-function findDuplicateKey(node: AnyNode): { key: string; line: number } | null {
-  if (node.type === "Document") return findDuplicateKey(node.body);
-  if (node.type === "Array") {
-    for (const element of node.elements) {
-      const found = findDuplicateKey(element.value);
-      if (found !== null) return found;
-    }
+/** Index behind the string that begins at `start`; the end where it is not closed. */
+function endOfString(text: string, start: number): number {
+  for (let i = start + 1; i < text.length; i++) {
+    if (text[i] === "\\") i++;
+    else if (text[i] === '"') return i + 1;
   }
-  if (node.type === "Object") {
-    const seen = new Set<string>();
-    for (const member of node.members) {
-      const key = member.name.type === "String" ? member.name.value : member.name.name;
-      if (seen.has(key)) return { key, line: member.loc.start.line };
-      seen.add(key);
-      const found = findDuplicateKey(member.value);
-      if (found !== null) return found;
+  return text.length;
+}
+
+/** Whether lists and objects lie deeper in each other than is read; of any text. */
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i];
+    if (character === '"') i = endOfString(text, i) - 1;
+    else if (character === "[" || character === "{") depth++;
+    else if (character === "]" || character === "}") depth--;
+    if (depth > DEEPEST) return true;
+  }
+  return false;
+}
+
+/** The first key that stands twice in one object of a valid text. */
+function findDuplicateKey(text: string): { key: string; line: number } | null {
+  // keys of the open objects, outermost first; null for a list
+  const open: (Set<string> | null)[] = [];
+  let isKeyNext = false;
+  for (let i = 0; i < text.length; i++) {
+    switch (text[i]) {
+      case "{":
+      case "[":
+        isKeyNext = text[i] === "{";
+        open.push(isKeyNext ? new Set() : null);
+        break;
+      case "}":
+      case "]":
+        open.pop();
+        isKeyNext = false;
+        break;
+      case ",":
+        isKeyNext = open[open.length - 1] !== null;
+        break;
+      case ":":
+        isKeyNext = false;
+        break;
+      case '"': {
+        const end = endOfString(text, i);
+        const keys = open[open.length - 1];
+        if (isKeyNext && keys) {
+          const key: string = JSON.parse(text.slice(i, end));
+          if (keys.has(key)) return { key, line: text.slice(0, i).split("\n").length };
+          keys.add(key);
+        }
+        i = end - 1;
+      }
     }
   }
   return null;
@@ -81,6 +128,9 @@ function findDuplicateKey(node: AnyNode): { key: string; line: number } | null {
  */
 export function parseJsonText(text: string, source: string): JsonValue {
   const withoutMark = text.startsWith("\ufeff") ? text.slice(1) : text;
+  if (isTooDeep(withoutMark)) {
+    throw new UserError("json-syntax", `${source} has values within values, over ${DEEPEST} levels`);
+  }
   let value: JsonValue;
   try {
     value = JSON.parse(withoutMark);
@@ -89,7 +139,7 @@ export function parseJsonText(text: string, source: string): JsonValue {
     const where = describeSyntaxError(withoutMark, error);
     throw new UserError("json-syntax", `${source} is not valid JSON: ${where}`, { cause: error });
   }
-  const duplicate = findDuplicateKey(parseToTree(withoutMark, { mode: "json" }));
+  const duplicate = findDuplicateKey(withoutMark);
   if (duplicate !== null) {
     const { key, line } = duplicate;
     throw new UserError("json-duplicate-key", `${source}: line ${line}: "${key}" is given twice`);
