@@ -7,6 +7,9 @@
  */
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom/worker";
+import { TEXT_SIZE, textWidth } from "./text_width.ts";
+
+export { TEXT_SIZE, textWidth };
 
 /** The font that PNGs are drawn with (png.ts), and what a viewer of the SVG may take instead. */
 export const FONT_FAMILY = "DejaVu Sans, Verdana, sans-serif";
@@ -20,8 +23,6 @@ export const GRAY = "#737373";
 const INK = "#222222";
 
 const TITLE_SIZE = 16;
-/** Size of all other text, px. */
-export const TEXT_SIZE = 12;
 /** Height of a line of a legend or of a label, px. */
 export const LINE_HEIGHT = 17;
 /** Space around the picture's content, px. */
@@ -34,18 +35,6 @@ const SVG_NAMESPACE = "http://www.w3.org/2000/svg";
 /** What XML 1.0 does not allow in a document, escaped or not. */
 // deno-lint-ignore no-control-regex
 const NOT_XML = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g;
-
-/** Advance widths of DejaVu Sans in 1/100 em, rounded up, from space to tilde. */
-const ADVANCES = [
-  ...[32, 41, 46, 84, 64, 95, 78, 28, 39, 39, 50, 84, 32, 37, 32, 34],
-  ...[64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 34, 34, 84, 84, 84, 54],
-  ...[100, 69, 69, 70, 77, 64, 58, 78, 76, 30, 30, 66, 56, 87, 75, 79],
-  ...[61, 79, 70, 64, 62, 74, 69, 99, 69, 62, 69, 39, 34, 39, 84, 50],
-  ...[50, 62, 64, 55, 64, 62, 36, 64, 64, 28, 28, 58, 28, 98, 64, 62],
-  ...[64, 64, 42, 53, 40, 64, 60, 82, 60, 60, 53, 64, 34, 64, 84],
-];
-/** Any other character is taken for a wide one. */
-const OTHER_ADVANCE = 100;
 
 /** An axis: what it shows, in which unit. */
 export interface Axis {
@@ -97,15 +86,6 @@ export function svgElement(
   if (typeof content === "string") element.textContent = content;
   else element.append(...content);
   return element;
-}
-
-/** Width of a text in the font of the charts, px, from above: without kerning. */
-export function textWidth(text: string, size: number = TEXT_SIZE): number {
-  let width = 0;
-  for (const character of text) {
-    width += ADVANCES[character.codePointAt(0)! - 32] ?? OTHER_ADVANCE;
-  }
-  return width * size / 100;
 }
 
 /** The text, or as much of its beginning as fits into `width` px, with an ellipsis. */

@@ -23,11 +23,35 @@ export interface PngOptions {
   readonly scale?: number;
 }
 
+/** A picture as numbers. */
+export interface Pixels {
+  readonly width: number;
+  readonly height: number;
+  /** [height, width, 4] red, green, blue, opacity, 0 to 255; colours times opacity */
+  readonly data: Uint8Array;
+}
+
 /**
  * The picture as PNG: `scale` times the size of the SVG.
  * @throws UserError `plot-svg` where it is no SVG that can be drawn.
  */
-export async function toPng(svg: string, { scale = 2 }: PngOptions = {}): Promise<Uint8Array> {
+export function toPng(svg: string, { scale = 2 }: PngOptions = {}): Promise<Uint8Array> {
+  return drawn(svg, scale, (image) => image.asPng());
+}
+
+/**
+ * The picture as pixels: `scale` times the size of the SVG.
+ * @throws UserError `plot-svg` where it is no SVG that can be drawn.
+ */
+export function toPixels(svg: string, { scale = 2 }: PngOptions = {}): Promise<Pixels> {
+  return drawn(svg, scale, ({ width, height, pixels }) => ({ width, height, data: pixels }));
+}
+
+async function drawn<T>(
+  svg: string,
+  scale: number,
+  read: (image: ReturnType<InstanceType<Resvg["Resvg"]>["render"]>) => T,
+): Promise<T> {
   loaded ??= load().catch((error) => {
     throw new RunError("plot-load", `Cannot load resvg: ${messageOf(error)}`, { cause: error });
   });
@@ -43,9 +67,9 @@ export async function toPng(svg: string, { scale = 2 }: PngOptions = {}): Promis
       },
     });
     const image = picture.render();
-    const png = image.asPng();
+    const result = read(image);
     image.free();
-    return png;
+    return result;
   } catch (error) {
     throw new UserError("plot-svg", `Cannot draw the SVG: ${messageOf(error)}`, { cause: error });
   } finally {
