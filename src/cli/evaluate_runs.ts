@@ -63,14 +63,22 @@ function checkComparable(runs: readonly LoadedRun[]): void {
   }
 }
 
-/** One decimal below 1000 in size, more for small numbers. */
-function returnText(value: number): string {
-  const size = Math.abs(value);
-  return value.toFixed(size >= 10 ? 1 : size >= 1 ? 2 : 3);
-}
+/** How returns are printed: all with the decimals that suit the largest of them. */
+class ReturnFormat {
+  readonly #decimals: number;
 
-function intervalText({ low, high }: MeanInterval): string {
-  return `${returnText(low)} .. ${returnText(high)}`;
+  constructor(values: readonly number[]) {
+    const size = Math.max(...values.map(Math.abs));
+    this.#decimals = size >= 100 ? 1 : size >= 10 ? 2 : 3;
+  }
+
+  text(value: number): string {
+    return value.toFixed(this.#decimals);
+  }
+
+  interval({ low, high }: MeanInterval): string {
+    return `${this.text(low)} .. ${this.text(high)}`;
+  }
 }
 
 function stepName(step: number, trained: number): string {
@@ -79,7 +87,12 @@ function stepName(step: number, trained: number): string {
   return `after ${step} step${step === 1 ? "" : "s"}${beyond}`;
 }
 
-function printAll(all: TasksSummary, run: LoadedRun, output: Output): void {
+function printAll(
+  all: TasksSummary,
+  run: LoadedRun,
+  format: ReturnFormat,
+  output: Output,
+): void {
   const rows: [string, MeanInterval][] = all.returns.map((value, step) => [
     stepName(step, run.config.innerSteps),
     value,
@@ -88,11 +101,15 @@ function printAll(all: TasksSummary, run: LoadedRun, output: Output): void {
   if (all.oracle !== null) rows.push(["oracle", all.oracle]);
   printTable([
     ["", "return", "95 % interval"],
-    ...rows.map(([name, value]) => [name, returnText(value.mean), intervalText(value)]),
+    ...rows.map(([name, value]) => [name, format.text(value.mean), format.interval(value)]),
   ], output);
 }
 
-function printModes(modes: readonly TasksSummary[], output: Output): void {
+function printModes(
+  modes: readonly TasksSummary[],
+  format: ReturnFormat,
+  output: Output,
+): void {
   if (modes.length === 0) return;
   const steps = modes[0].returns.length - 1;
   const afters = Array.from({ length: steps }, (_, k) => `after ${k + 1}`);
@@ -106,10 +123,10 @@ function printModes(modes: readonly TasksSummary[], output: Output): void {
     ...modes.map((mode) => [
       String(mode.mode),
       String(mode.tasks),
-      ...mode.returns.map(({ mean }) => returnText(mean)),
-      intervalText(mode.returns[steps]),
-      returnText(mode.doNothing.mean),
-      ...mode.oracle === null ? [] : [returnText(mode.oracle.mean)],
+      ...mode.returns.map(({ mean }) => format.text(mean)),
+      format.interval(mode.returns[steps]),
+      format.text(mode.doNothing.mean),
+      ...mode.oracle === null ? [] : [format.text(mode.oracle.mean)],
     ]),
   ], output);
 }
@@ -120,8 +137,10 @@ function print({ run, evaluation, summary }: Evaluated, seed: number, output: Ou
       `${run.checkpoint.iteration} iterations, ${evaluation.tasks.count} fresh tasks with ` +
       `${run.config.rolloutsPerTask} rollouts per step, seed ${seed}`,
   );
-  printAll(summary.all, run, output);
-  printModes(summary.modes, output);
+  const { returns, doNothing } = summary.all;
+  const format = new ReturnFormat([...returns, doNothing].map(({ mean }) => mean));
+  printAll(summary.all, run, format, output);
+  printModes(summary.modes, format, output);
 }
 
 function toJson({ run, steps, evaluation, summary }: Evaluated, seed: number) {
@@ -206,6 +225,7 @@ export async function evaluateRuns(
     return output.line(JSON.stringify(report));
   }
   if (compared.length === 0) return;
+  const format = new ReturnFormat(compared.map(({ mean }) => mean));
   output.line("");
   output.line(`on the same tasks, return above that of ${runs[0].path}:`);
   printTable([
@@ -213,8 +233,8 @@ export async function evaluateRuns(
     ...compared.map((row) => [
       row.run,
       String(row.step),
-      (row.mean > 0 ? "+" : "") + returnText(row.mean),
-      intervalText(row),
+      (row.mean > 0 ? "+" : "") + format.text(row.mean),
+      format.interval(row),
     ]),
   ], output);
 }

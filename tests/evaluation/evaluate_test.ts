@@ -105,6 +105,15 @@ runTest("evaluate() takes more inner steps than training did", "mmaml", {}, asyn
   assert.notDeepEqual(four.returns[4], four.returns[2]);
 });
 
+runTest("evaluate() adapts with the run's own inner step size", "promp", {}, async (run) => {
+  const adapted = await evaluate(run, REQUEST);
+  const still = await evaluate({ ...run, config: { ...run.config, innerLr: 0 } }, REQUEST);
+  assert.deepEqual(still.returns[0], adapted.returns[0]);
+  for (const k of [1, 2]) {
+    adapted.returns[k].forEach((value, m) => assert.notEqual(still.returns[k][m], value));
+  }
+});
+
 runTest("evaluate() restricts tasks to one mode", "promp", {}, async (run) => {
   const { tasks } = await evaluate(run, { ...REQUEST, tasks: 30, mode: 2 });
   assert.deepEqual([...new Set(tasks.modes)], [2]);
