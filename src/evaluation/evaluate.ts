@@ -16,6 +16,7 @@ import { allocateMetaBatch, type MetaBatchMemory } from "../trainer/meta_batch.t
 import { paramsOf } from "../trainer/meta_state.ts";
 import { SamplerPool } from "../trainer/sampler_pool.ts";
 import { objectiveSpec } from "../trainer/specs.ts";
+import { TaskEncoder } from "../trainer/task_encoder.ts";
 import { TaskRunner } from "../trainer/task_runner.ts";
 import { KeyedRandom, Purpose } from "../util/prng.ts";
 import { mean } from "../util/statistics.ts";
@@ -41,6 +42,8 @@ export interface EvaluationRequest {
   readonly workers: number;
   /** Of how many tasks paths in the plane are kept, taking modes in turn. */
   readonly paths?: number;
+  /** Whether the same rollouts are shown to the encoder that the run started with, too. */
+  readonly initialEncoder?: boolean;
   /** Told what goes on. */
   readonly observer?: {
     /** A number of tasks is done. */
@@ -74,6 +77,8 @@ export interface Evaluation {
   readonly oracle: Float64Array | null;
   /** [M, C] or `null` for ProMP */
   readonly embeddings: Float32Array | null;
+  /** [M, C] of the encoder that the run started with, where it was asked for */
+  readonly initialEmbeddings: Float32Array | null;
   /** Empty where tasks are no places in the plane, or none was asked for. */
   readonly paths: readonly TaskPath[];
   /** Environment steps taken by the policy. */
@@ -115,7 +120,7 @@ function setupOf(run: LoadedRun, steps: number, seed: number, tasks: number) {
   memory.policy.set(params.policy);
   memory.encoder?.set(params.encoder!);
   const { algorithm, env } = run;
-  return { setup: { algorithm, config, envVersion: env.spec.version, memory }, memory };
+  return { setup: { algorithm, config, envVersion: env.spec.version, memory }, memory, spec };
 }
 
 /** Return of one episode of a controller that knows the task; `act` overwrites the action [A]. */
@@ -214,7 +219,7 @@ export async function evaluate(run: LoadedRun, request: EvaluationRequest): Prom
   const total = request.tasks;
   const groups = Math.ceil(total / TASKS_PER_GROUP);
   const inMemory = Math.min(total, TASKS_PER_GROUP);
-  const { setup, memory } = setupOf(run, steps, seed, inMemory);
+  const { setup, memory, spec } = setupOf(run, steps, seed, inMemory);
   const { taskDim } = run.env.spec;
   const tasks: TaskBatch = {
     count: total,
@@ -225,6 +230,10 @@ export async function evaluate(run: LoadedRun, request: EvaluationRequest): Prom
   const returns = Array.from({ length: steps + 1 }, () => new Float64Array(total));
   const cellSize = memory.embeddings === null ? 0 : memory.embeddings.length / inMemory;
   const embeddings = memory.embeddings === null ? null : new Float32Array(total * cellSize);
+  const initial = spec.encoder === null || request.initialEncoder !== true
+    ? null
+    : TaskEncoder.initial(spec.encoder, spec.slots, spec.sequenceLength, run.config.seed);
+  const initialEmbeddings = initial === null ? null : new Float32Array(total * cellSize);
   const paths: TaskPath[] = [];
   let environmentSteps = 0;
   let nonFinite = 0;
@@ -263,6 +272,11 @@ export async function evaluate(run: LoadedRun, request: EvaluationRequest): Prom
         }
       }
       embeddings?.set(memory.embeddings!.subarray(0, count * cellSize), first * cellSize);
+      for (let m = 0; initial !== null && m < count; m++) {
+        const size = memory.sequences!.length / inMemory;
+        const embedding = initial.encode(memory.sequences!.subarray(m * size, (m + 1) * size));
+        initialEmbeddings!.set(embedding, (first + m) * cellSize);
+      }
       const chosen = Array.from({ length: count }, (_, m) => m).filter((m) =>
         withPath.has(first + m)
       );
@@ -290,6 +304,7 @@ export async function evaluate(run: LoadedRun, request: EvaluationRequest): Prom
       ? null
       : await controlledReturns(run, tasks, seed, (obs, task, out) => oracle.act(obs, task, out)),
     embeddings,
+    initialEmbeddings,
     paths,
     environmentSteps,
     nonFinite,

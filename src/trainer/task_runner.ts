@@ -8,7 +8,7 @@
 import type { MetaObjectiveSpec } from "../algos/meta_objective.ts";
 import { CpuInstance } from "../compute/cpu/cpu_instance.ts";
 import type { Tensor } from "../compute/device.ts";
-import { encoderLayout, modulationLayout, policyLayout } from "../compute/layout.ts";
+import { policyLayout } from "../compute/layout.ts";
 import type { Env } from "../envs/env.ts";
 import { loadEnv } from "../envs/registry.ts";
 import { SampleProcessor } from "../rollout/processor.ts";
@@ -22,6 +22,7 @@ import { RunError } from "../util/errors.ts";
 import type { MetaBatchMemory } from "./meta_batch.ts";
 import type { SamplerSetup, TaskReport } from "./sampler_protocol.ts";
 import { envOptions, objectiveSpec } from "./specs.ts";
+import { TaskEncoder } from "./task_encoder.ts";
 
 /**
  * Length of a rollout in the published code: `len()` of the dictionary that holds one, which has
@@ -38,12 +39,9 @@ class TaskKernels {
   readonly #offsets: Tensor;
   readonly #rowObs: Tensor;
   readonly #rowMean: Tensor;
-  readonly #encoderParams: Tensor | null = null;
-  readonly #sequences: Tensor | null = null;
-  readonly #embedding: Tensor | null = null;
+  readonly #encoder: TaskEncoder | null;
   readonly #forward: Readonly<Record<"plain" | "modulated", () => void>>;
   readonly #innerStep: Readonly<Record<"first" | "plain" | "modulated", () => void>>;
-  readonly #encode: () => void;
 
   constructor(spec: MetaObjectiveSpec) {
     this.#spec = spec;
@@ -66,28 +64,8 @@ class TaskKernels {
     cpu.view(rowOffsets).set([0, rollouts]);
     const gradParams = cpu.tensor("inner gradient", [1, paramCount]);
     const stats = cpu.tensor("stats", [1, 2]);
-    let modulation: Tensor | null = null;
-    if (encoder !== null) {
-      modulation = cpu.tensor("modulation", [1, modulationLayout(policy).size]);
-      this.#encoderParams = cpu.tensor("encoder", [encoderLayout(encoder).size]);
-      this.#sequences = cpu.tensor("sequences", [rollouts, steps, encoder.inputDim]);
-      this.#embedding = cpu.tensor("task embedding", [1, encoder.cellSize]);
-      const numPaths = cpu.tensor("paths per task", [1], "u32");
-      cpu.view(numPaths).fill(rollouts);
-      this.#encode = cpu.prepare({
-        kernel: "encoder_forward",
-        spec: encoder,
-        params: this.#encoderParams,
-        sequences: this.#sequences,
-        slots: rollouts,
-        numPaths,
-        lastState: cpu.tensor("last state", [rollouts, encoder.cellSize]),
-        taskEmbedding: this.#embedding,
-        modulation,
-      });
-    } else {
-      this.#encode = () => {};
-    }
+    this.#encoder = encoder === null ? null : new TaskEncoder(cpu, encoder, rollouts, steps);
+    const modulation = this.#encoder?.modulation ?? null;
     const forward = (modulation: Tensor | null) =>
       cpu.prepare({
         kernel: "policy_forward",
@@ -143,9 +121,7 @@ class TaskKernels {
   /** Starts from the shared parameters. */
   load(memory: MetaBatchMemory): void {
     this.#cpu.view(this.#params).set(memory.policy);
-    if (this.#encoderParams !== null) {
-      this.#cpu.view(this.#encoderParams).set(memory.encoder!);
-    }
+    this.#encoder?.load(memory.encoder!);
   }
 
   /** [A] log standard deviation of the current parameters */
@@ -165,9 +141,7 @@ class TaskKernels {
 
   /** Computes the modulation from the encoder's input [E, T, I]; gives the embedding [C]. */
   encode(sequences: Float32Array): Float32Array {
-    this.#cpu.view(this.#sequences!).set(sequences);
-    this.#encode();
-    return this.#cpu.view(this.#embedding!) as Float32Array;
+    return this.#encoder!.encode(sequences);
   }
 
   /** One inner step on the samples of round k. */
