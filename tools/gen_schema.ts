@@ -20,6 +20,7 @@ const SECTIONS: Readonly<Partial<Record<ConfigKey, string>>> = {
   baseline: "Advantages",
   hiddenSizes: "Policy",
   innerLr: "Inner and outer steps",
+  onDivergence: "Divergence",
   cellSize: "Task encoder",
   logGradNorm: "Run folder and checkpoints",
 };
@@ -37,7 +38,7 @@ Values are merged in this order, later ones win:
 3. \`--overrides '{"key": value, ...}'\`,
 4. \`--set key=value\`, as often as wanted; the value is read as JSON, and as text where it is none,
 5. options of their own: \`--env\`, \`--seed\`, \`--iterations\` (\`n_itr\`), \`--workers\`, \`--device\`, \`--mode\`,
-   \`--out\` (\`dump_path\`), \`--init\` (\`restore_path\`), \`--log-grad-norm\`.
+   \`--out\` (\`dump_path\`), \`--init\` (\`restore_path\`), \`--on-divergence\`, \`--log-grad-norm\`.
 
 An unknown key, a wrong type or a value out of range is refused with one line that names where it
 was given. A line \`"$schema": "./metarl.schema.json"\` lets an editor check and complete the file.

@@ -46,12 +46,14 @@ export interface MetaObjectiveSpec {
   readonly sequenceLength: number;
 }
 
-/** Constants that may change between iterations (annealing, adaptive KL). */
+/** Constants that may change between iterations (annealing, adaptive KL, halved steps). */
 export interface MetaCoefficients {
   /** `null`: the outer surrogate is not clipped. */
   readonly clipEps: number | null;
   /** [K] */
   readonly klCoeff: readonly number[];
+  /** Step size of the inner steps, where it is another one than the spec's. */
+  readonly innerLr?: number;
 }
 
 /** Outer optimiser: Adam in TensorFlow's form, as the original's. */
@@ -358,10 +360,10 @@ export class MetaObjective {
   }
 
   /** The command lists; the same objects as long as nothing that they hold has changed. */
-  #plan({ clipEps, klCoeff }: MetaCoefficients) {
-    const key = JSON.stringify([clipEps, klCoeff]);
+  #plan({ clipEps, klCoeff, innerLr = this.spec.innerLr }: MetaCoefficients) {
+    const key = JSON.stringify([clipEps, klCoeff, innerLr]);
     if (this.#commands?.key === key) return this.#commands;
-    const { policy, innerSteps, innerLr, tasks } = this.spec;
+    const { policy, innerSteps, tasks } = this.spec;
     const modulator = this.#modulator;
     const params = (k: number) => ({
       spec: policy,

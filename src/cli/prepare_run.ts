@@ -49,11 +49,14 @@ const KEY_OPTIONS: readonly (readonly [keyof TrainOptions, string, ConfigKey])[]
   ["mode", "--mode", "mode"],
   ["out", "--out", "outDir"],
   ["init", "--init", "initCheckpoint"],
+  ["onDivergence", "--on-divergence", "onDivergence"],
   ["logGradNorm", "--log-grad-norm", "logGradNorm"],
 ];
 
 /** Keys whose option takes text as it is; the others read numbers. */
-const TEXT_KEYS: readonly ConfigKey[] = ["env", "device", "outDir", "initCheckpoint"];
+const TEXT_KEYS: readonly ConfigKey[] = [
+  ...["env", "device", "outDir", "initCheckpoint", "onDivergence"] as const,
+];
 
 function readConfigFile(path: string): string {
   try {

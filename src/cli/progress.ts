@@ -55,6 +55,7 @@ class Pace {
 
 /** Average returns of steps 0 .. K. */
 function formatReturns(returns: readonly number[], digits: number): string {
+  if (returns.length === 0) return "none";
   return returns.map((value) => String(Number(value.toPrecision(digits)))).join(" -> ");
 }
 

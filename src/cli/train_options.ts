@@ -16,6 +16,7 @@ export interface TrainOptions {
   readonly mode?: string;
   readonly resume?: string;
   readonly init?: string;
+  readonly onDivergence?: string;
   readonly logGradNorm?: true;
   readonly force?: true;
   readonly dryRun?: true;
@@ -59,6 +60,10 @@ export function trainCommand(
     .option("--mode <i>", "restrict a multi-modal environment to mode i, from 0")
     .option("--resume <run>", "continue a run exactly where its last checkpoint is")
     .option("--init <checkpoint>", "start from the parameters of a checkpoint file or run folder")
+    .addOption(
+      new Option("--on-divergence <what>", "what to do in an iteration that diverges")
+        .choices(["stop", "rollback", "halve-step"]),
+    )
     .option("--log-grad-norm", "log the norms of the outer gradient")
     .option("--force", "with --out: replace the run in an existing folder")
     .option("--dry-run", "measure an iteration, print time and memory of the whole run, no folder")

@@ -22,7 +22,10 @@ export interface KeyDeclaration<T> extends ValueRule<T> {
   readonly unit?: string;
   /** One sentence, no full stop. */
   readonly help: string;
-  /** Changing it changes no result, so a resumed run may have another value. */
+  /**
+   * Changing it changes no result (or only that of a run that diverges), so a resumed run may have
+   * another value.
+   */
   readonly freeOnResume?: true;
 }
 

@@ -262,6 +262,39 @@ export const CONFIG_KEYS = {
     help: "Set point of the inner KL for adaptive_inner_kl_penalty",
   },
 
+  onDivergence: {
+    published: "on_divergence",
+    ...oneOf(["stop", "rollback", "halve-step"]),
+    default: "stop",
+    help: "What to do in an iteration that diverges: end the run, skip the iteration, or take it " +
+      "again with half the step size (docs/runs.md)",
+    freeOnResume: true,
+  },
+  maxInnerKl: {
+    published: "max_inner_kl",
+    ...orNull(above(0)),
+    default: 10,
+    unit: "nats",
+    help: "A task whose inner KL is larger has diverged; null: no bound",
+    freeOnResume: true,
+  },
+  maxOuterKl: {
+    published: "max_outer_kl",
+    ...orNull(above(0)),
+    default: 10,
+    unit: "nats",
+    help: "A task whose adapted policy the outer steps move further has diverged; null: no bound",
+    freeOnResume: true,
+  },
+  maxReturnDrop: {
+    published: "max_return_drop",
+    ...orNull(above(0)),
+    default: 1,
+    help: "How far the return after adaptation may fall below the best moving average, relative " +
+      "to its scale (docs/runs.md); null: no bound",
+    freeOnResume: true,
+  },
+
   cellSize: {
     published: "cell_size",
     ...integer(1, 4096),

@@ -25,6 +25,8 @@ export interface MetaBatchMemory {
   readonly policy: Float32Array;
   /** [Q], or `null` for ProMP */
   readonly encoder: Float32Array | null;
+  /** [1] step size of the inner steps */
+  readonly innerLr: Float64Array;
   /** [M, D] */
   readonly tasks: Float64Array;
   /** [M, E, T, I] input of the task encoder, or `null` for ProMP */
@@ -57,11 +59,14 @@ export function allocateMetaBatch(spec: MetaObjectiveSpec, env: EnvSpec): MetaBa
   const { tasks, innerSteps, encoder } = spec;
   const sizes = batchSizes(spec, env);
   const float32 = (length: number) => new Float32Array(new SharedArrayBuffer(4 * length));
+  const innerLr = new Float64Array(new SharedArrayBuffer(8));
+  innerLr[0] = spec.innerLr;
   try {
     return {
       sizes,
       policy: float32(policyLayout(spec.policy).size),
       encoder: encoder === null ? null : float32(encoderLayout(encoder).size),
+      innerLr,
       tasks: new Float64Array(new SharedArrayBuffer(8 * tasks * env.taskDim)),
       sequences: encoder === null ? null : float32(spec.sampleCapacity * encoder.inputDim),
       embeddings: encoder === null ? null : float32(tasks * encoder.cellSize),

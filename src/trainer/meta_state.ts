@@ -5,29 +5,71 @@
 import type { MetaObjective, MetaObjectiveSpec, MetaParams } from "../algos/meta_objective.ts";
 import { encoderLayout, type Layout, policyLayout } from "../compute/layout.ts";
 import { type Checkpoint, type NamedTensor, tensorOf } from "../run/checkpoint.ts";
-import { RunError, UserError } from "../util/errors.ts";
+import { UserError } from "../util/errors.ts";
+import { checkMoments, checkParams, type GuardState, NEW_GUARD } from "./divergence.ts";
 
-/** Everything that the next iteration depends on. */
-export interface MetaState {
-  /** Iterations done. */
-  readonly iteration: number;
+/** What the outer steps change. */
+export interface LearnedState {
   readonly params: MetaParams;
   readonly moments: { readonly m: MetaParams; readonly v: MetaParams };
   /** Outer steps taken. */
   readonly outerSteps: number;
+}
+
+/** Everything that the next iteration depends on. */
+export interface MetaState extends LearnedState {
+  /** Iterations done. */
+  readonly iteration: number;
   readonly environmentSteps: number;
   /** [K] weight of the inner KL penalty */
   readonly klCoeff: readonly number[];
+  readonly guard: GuardState;
+  /** What the best moving average of the return was reached with; `null`: not kept. */
+  readonly best: LearnedState | null;
 }
 
 /** Layouts of the parameter vectors that a spec has. */
-function layouts(spec: MetaObjectiveSpec): ["policy" | "encoder", Layout][] {
+export function layouts(spec: MetaObjectiveSpec): ["policy" | "encoder", Layout][] {
   const found: ["policy" | "encoder", Layout][] = [["policy", policyLayout(spec.policy)]];
   if (spec.encoder !== null) found.push(["encoder", encoderLayout(spec.encoder)]);
   return found;
 }
 
 const VECTORS = ["", "adam.m.", "adam.v."] as const;
+
+/** In front of the names of the tensors and counters of {@link MetaState.best}. */
+const BEST = "best.";
+
+/** Counters of the guard. */
+const GUARD_COUNTERS = {
+  inner_lr_scale: (guard) => guard.innerLrScale,
+  outer_lr_scale: (guard) => guard.outerLrScale,
+  divergences_in_a_row: (guard) => guard.eventsInARow,
+  returns_counted: (guard) => guard.returns.count,
+  average_return: (guard) => guard.returns.average,
+  first_average_return: (guard) => guard.returns.first,
+  best_average_return: (guard) => guard.returns.best,
+} satisfies Record<string, (guard: GuardState) => number>;
+
+/** Tensors of a learned state. */
+function tensorsOf(
+  { params, moments }: LearnedState,
+  spec: MetaObjectiveSpec,
+  start: string,
+): NamedTensor[] {
+  const vectors = { "": params, "adam.m.": moments.m, "adam.v.": moments.v };
+  const tensors: NamedTensor[] = [];
+  for (const prefix of VECTORS) {
+    for (const [network, layout] of layouts(spec)) {
+      const flat = Float32Array.from(vectors[prefix][network]!);
+      for (const { name, shape, offset, size } of layout.entries) {
+        const data = flat.subarray(offset, offset + size);
+        tensors.push({ name: `${start}${prefix}${network}.${name}`, shape, data });
+      }
+    }
+  }
+  return tensors;
+}
 
 /** The state as a checkpoint. */
 export function toCheckpoint(
@@ -36,17 +78,8 @@ export function toCheckpoint(
   algorithm: string,
   config: Checkpoint["config"],
 ): Checkpoint {
-  const vectors = { "": state.params, "adam.m.": state.moments.m, "adam.v.": state.moments.v };
-  const tensors: NamedTensor[] = [];
-  for (const prefix of VECTORS) {
-    for (const [network, layout] of layouts(spec)) {
-      const flat = Float32Array.from(vectors[prefix][network]!);
-      for (const { name, shape, offset, size } of layout.entries) {
-        const data = flat.subarray(offset, offset + size);
-        tensors.push({ name: `${prefix}${network}.${name}`, shape, data });
-      }
-    }
-  }
+  const { guard, best } = state;
+  const counters = Object.entries(GUARD_COUNTERS).map(([name, of]) => [name, of(guard)]);
   return {
     algorithm,
     iteration: state.iteration,
@@ -54,9 +87,14 @@ export function toCheckpoint(
       outer_steps: state.outerSteps,
       environment_steps: state.environmentSteps,
       ...Object.fromEntries(state.klCoeff.map((c, k) => [`inner_kl_coeff_${k}`, c])),
+      ...Object.fromEntries(counters),
+      ...best === null ? {} : { [`${BEST}outer_steps`]: best.outerSteps },
     },
     config,
-    tensors,
+    tensors: [
+      ...tensorsOf(state, spec, ""),
+      ...best === null ? [] : tensorsOf(best, spec, BEST),
+    ],
   };
 }
 
@@ -96,39 +134,51 @@ export function fromCheckpoint(checkpoint: Checkpoint, spec: MetaObjectiveSpec):
     }
     return value;
   };
+  const learned = (start: string): LearnedState => ({
+    params: readVector(checkpoint, start, spec),
+    moments: {
+      m: readVector(checkpoint, `${start}adam.m.`, spec),
+      v: readVector(checkpoint, `${start}adam.v.`, spec),
+    },
+    outerSteps: counter(`${start}outer_steps`),
+  });
+  // checkpoints of early versions have no guard
+  const guarded = (name: keyof typeof GUARD_COUNTERS) =>
+    checkpoint.counters[name] ?? GUARD_COUNTERS[name](NEW_GUARD);
   return {
     iteration: checkpoint.iteration,
-    params: paramsOf(checkpoint, spec),
-    moments: {
-      m: readVector(checkpoint, "adam.m.", spec),
-      v: readVector(checkpoint, "adam.v.", spec),
-    },
-    outerSteps: counter("outer_steps"),
+    ...learned(""),
     environmentSteps: counter("environment_steps"),
     klCoeff: Array.from(
       { length: spec.innerSteps },
       (_, k) => counter(`inner_kl_coeff_${k}`),
     ),
+    guard: {
+      innerLrScale: guarded("inner_lr_scale"),
+      outerLrScale: guarded("outer_lr_scale"),
+      eventsInARow: guarded("divergences_in_a_row"),
+      returns: {
+        count: guarded("returns_counted"),
+        average: guarded("average_return"),
+        first: guarded("first_average_return"),
+        best: guarded("best_average_return"),
+      },
+    },
+    best: checkpoint.counters[`${BEST}outer_steps`] === undefined ? null : learned(BEST),
   };
 }
 
-/** Reads the state that the objective holds on its device. */
+/**
+ * Reads the state that the objective holds on its device.
+ * @throws Divergence where a moment or a parameter is not finite
+ */
 export async function captureState(
   objective: MetaObjective,
   rest: Omit<MetaState, "params" | "moments">,
 ): Promise<MetaState> {
   const state = { ...rest, params: await objective.params(), moments: await objective.moments() };
-  for (const [network, layout] of layouts(objective.spec)) {
-    const flat = state.params[network]!;
-    const bad = flat.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0) {
-      const entry = layout.entries.find(({ offset, size }) => bad < offset + size)!;
-      throw new RunError(
-        "not-finite",
-        `Parameter ${network}.${entry.name} is ${flat[bad]} after iteration ` +
-          `${rest.iteration - 1}; lower learning_rate or inner_lr`,
-      );
-    }
-  }
+  const networks = layouts(objective.spec);
+  checkMoments(state.moments, networks, rest.iteration - 1);
+  checkParams(state.params, networks, rest.iteration - 1);
   return state;
 }

@@ -10,7 +10,7 @@ import type { EnvFactory, EnvSpec } from "../envs/env.ts";
 import { mujocoBinary } from "../envs/mujoco/runtime.ts";
 import { loadEnv } from "../envs/registry.ts";
 import { initEncoder, initPolicy } from "../nn/init.ts";
-import { pathStatistics } from "../rollout/processor.ts";
+import { type PathStatistics, pathStatistics } from "../rollout/processor.ts";
 import type { TrajectoryBatch } from "../rollout/trajectory_batch.ts";
 import { progressColumns, type ProgressRow } from "../run/log.ts";
 import { RunError, UserError } from "../util/errors.ts";
@@ -18,10 +18,28 @@ import { exp } from "../util/math.ts";
 import { KeyedRandom } from "../util/prng.ts";
 import { mean } from "../util/statistics.ts";
 import { chooseDevice } from "./choose_device.ts";
+import {
+  checkMoments,
+  checkParams,
+  checkReturn,
+  checkValues,
+  Divergence,
+  DivergenceKind,
+  type GuardState,
+  isNewBest,
+  NEW_GUARD,
+  type Reaction,
+  reactTo,
+  type ReturnTrack,
+  trackReturn,
+  type ValuesPlace,
+} from "./divergence.ts";
 import { allocateMetaBatch, type MetaBatchMemory, taskSamples, viewStep } from "./meta_batch.ts";
 import {
   captureState,
   fromCheckpoint,
+  layouts,
+  type LearnedState,
   type MetaState,
   paramsOf,
   toCheckpoint,
@@ -42,12 +60,12 @@ import {
 const KL_BAND = 1.5;
 const KL_FACTOR = 2;
 
-/** Seconds spent by phase in one iteration. */
+/** Milliseconds spent by phase in one iteration. */
 interface PhaseTimes {
   /** Wall time of all rounds of sampling and adaptation. */
-  readonly inner: number;
+  inner: number;
   /** Wall time of the outer steps and what belongs to them. */
-  readonly outer: number;
+  outer: number;
 }
 
 /** Names of the columns of reward parts, where the reward has more than one. */
@@ -59,6 +77,9 @@ function rewardPartColumns(env: EnvSpec): string[] {
     return `Average${words.join("")}Return`;
   });
 }
+
+/** Column with the number of what diverged, 0: nothing. */
+const DIVERGENCE_COLUMN = "Divergence";
 
 const GRADIENT_COLUMNS = { policy: "GradNormPolicy", encoder: "GradNormEncoder" } as const;
 
@@ -97,6 +118,40 @@ export function adaptKlCoeff(
   });
 }
 
+/** What the workers made of one iteration. */
+interface Sampled {
+  readonly reports: readonly TaskReport[];
+  /** [K+1][M] */
+  readonly steps: readonly (readonly TrajectoryBatch[])[];
+  /** [K+1] */
+  readonly statistics: readonly PathStatistics[];
+  readonly environmentSteps: number;
+}
+
+/** What the outer steps made of it. */
+interface Learned {
+  readonly state: MetaState;
+  readonly before: MetaValues;
+  readonly after: MetaValues;
+  readonly gradientNorms: Record<string, number>;
+}
+
+/** How an iteration ended. */
+interface Outcome {
+  /** `null` where sampling diverged. */
+  readonly sampled: Sampled | null;
+  /** `null` where no step was taken. */
+  readonly learned: Learned | null;
+  /** What diverged on the way. */
+  readonly events: readonly Divergence[];
+  /** Steps of all samplings that were not in vain. */
+  readonly environmentSteps: number;
+  /** The run ends with this. */
+  readonly failure: RunError | null;
+  /** As the iteration was done, or would have been. */
+  readonly guard: GuardState;
+}
+
 /** One run: everything that lives from the first iteration to the last. */
 class MetaTraining {
   readonly #config: RunConfig;
@@ -112,6 +167,7 @@ class MetaTraining {
     readonly objective: MetaObjective,
     readonly memory: MetaBatchMemory,
     readonly pool: SamplerPool,
+    readonly notice: (line: string) => void,
   ) {
     const { config } = request;
     this.#config = config;
@@ -119,7 +175,10 @@ class MetaTraining {
     this.#state = this.#initialState();
     this.#columns = progressColumns(config.innerSteps, {
       perStep: rewardPartColumns(env.spec),
-      perIteration: gradientColumns(config, objective.spec),
+      perIteration: [
+        ...gradientColumns(config, objective.spec),
+        ...["InnerLr", "OuterLr", DIVERGENCE_COLUMN],
+      ],
     });
     const twice = this.#columns.find((name, i) => this.#columns.indexOf(name) < i);
     if (twice !== undefined) {
@@ -129,8 +188,7 @@ class MetaTraining {
           "rename a part",
       );
     }
-    objective.setParams(this.#state.params);
-    objective.setMoments(this.#state.moments);
+    this.#restore(this.#state);
     request.writer.startProgress(this.#columns, this.#state.iteration);
   }
 
@@ -152,7 +210,15 @@ class MetaTraining {
       outerSteps: 0,
       environmentSteps: 0,
       klCoeff: new Array(spec.innerSteps).fill(this.#config.innerKlCoeff),
+      guard: NEW_GUARD,
+      best: null,
     };
+  }
+
+  /** Puts a state on the device. */
+  #restore({ params, moments }: LearnedState): void {
+    this.objective.setParams(params);
+    this.objective.setMoments(moments);
   }
 
   /** Iterates until the end, a stop or an error; a checkpoint is written in each case. */
@@ -205,42 +271,93 @@ class MetaTraining {
 
   async #iterate(): Promise<IterationReport> {
     const start = performance.now();
-    const { iteration } = this.#state;
-    const reports = await this.#sample(iteration);
-    const sampled = performance.now();
-    const steps = this.memory.trajectories.map((_, k) => viewStep(this.memory, k));
-    this.#load(steps);
-    const outer = await this.#outerSteps(iteration);
-    const statistics = steps.map(pathStatistics);
-    const environmentSteps = statistics.reduce((sum, { numSteps }) => sum + numSteps, 0);
-    const nonFinite = statistics.reduce((sum, { numNonFinite }) => sum + numNonFinite, 0);
-    if (nonFinite > 0) {
-      this.observer.onNotice(
-        `iteration ${iteration}: ${nonFinite} rollouts were cut because ${this.env.spec.name} ` +
-          "gave numbers that are not finite",
-      );
+    const before = this.#state;
+    const { iteration } = before;
+    const phases: PhaseTimes = { inner: 0, outer: 0 };
+    const outcome = await this.#attempt(phases);
+    const { sampled, learned, failure, environmentSteps } = outcome;
+    if (failure === null) {
+      const ended = {
+        iteration: iteration + 1,
+        environmentSteps: before.environmentSteps + environmentSteps,
+        guard: outcome.guard,
+      };
+      this.#state = learned !== null
+        ? { ...learned.state, ...ended }
+        : { ...this.#restored(outcome.events), ...ended };
     }
-    const klCoeff = this.#config.adaptiveInnerKl
-      ? adaptKlCoeff(
-        this.#state.klCoeff,
-        outer.after.innerKls.map(mean),
-        this.#config.innerKlTarget,
-      )
-      : this.#state.klCoeff;
-    const usedKlCoeff = this.#state.klCoeff;
-    this.#state = await captureState(this.objective, {
-      iteration: iteration + 1,
-      outerSteps: this.#state.outerSteps + this.#config.outerEpochs,
-      environmentSteps: this.#state.environmentSteps + environmentSteps,
-      klCoeff,
-    });
-
     const end = performance.now();
-    const row: Record<string, number> = {
-      Itr: iteration,
-      n_timesteps: this.#state.environmentSteps,
+    const row = this.#row(before, outcome, this.#times(sampled?.reports ?? null, start, phases));
+    this.request.writer.appendRow(row);
+    if (failure !== null) throw failure;
+    return {
+      iteration,
+      returns: sampled?.statistics.map(({ averageReturn }) => averageReturn) ?? [],
+      environmentSteps,
+      seconds: (end - start) / 1000,
+      row,
     };
-    statistics.forEach((s, k) => {
+  }
+
+  /** Samples and takes the outer steps, again with smaller steps where that is wanted. */
+  async #attempt(phases: PhaseTimes): Promise<Outcome> {
+    const { iteration } = this.#state;
+    const events: Divergence[] = [];
+    let { guard } = this.#state;
+    let sampled: Sampled | null = null;
+    let environmentSteps = 0;
+    for (;;) {
+      let learned: Learned | null = null;
+      let failure: RunError | null = null;
+      let action: Reaction["action"] = "skip";
+      try {
+        if (sampled === null) {
+          sampled = await this.#sample(iteration, guard, phases);
+          environmentSteps += sampled.environmentSteps;
+          this.#checkReturn(sampled);
+        }
+        learned = await this.#learn(sampled, guard, phases);
+        guard = learned.state.guard;
+      } catch (error) {
+        if (!(error instanceof Divergence)) throw error;
+        events.push(error);
+        const reaction = reactTo(error, guard, this.#config);
+        ({ action, guard } = reaction);
+        const line = `${error.message}; ${reaction.text}`;
+        if (action === "end") failure = new RunError(error.code, line);
+        else this.notice(`diverged: ${line}`);
+      }
+      if (action !== "again") {
+        return { sampled, learned, events, environmentSteps, failure, guard };
+      }
+      this.#restore(this.#state);
+      if (events.at(-1)!.culprit === "inner") sampled = null;
+    }
+  }
+
+  /** The state after an iteration without a step, which the device gets too. */
+  #restored(events: readonly Divergence[]): MetaState {
+    const state = this.#state;
+    const isCollapse = events.at(-1)!.kind === DivergenceKind.RETURN;
+    const restored = isCollapse && state.best !== null ? { ...state, ...state.best } : state;
+    this.#restore(restored);
+    return restored;
+  }
+
+  #checkReturn({ statistics }: Sampled): void {
+    const { averageReturn, stdReturn } = statistics[statistics.length - 1];
+    const { guard: { returns }, iteration } = this.#state;
+    checkReturn(returns, averageReturn, stdReturn, this.#config.maxReturnDrop, iteration);
+  }
+
+  #row(before: MetaState, outcome: Outcome, times: Record<string, number | null>): ProgressRow {
+    const { sampled, learned, events, guard } = outcome;
+    const row: Record<string, number | null> = {
+      ...Object.fromEntries(this.#columns.map((name) => [name, null])),
+      Itr: before.iteration,
+      n_timesteps: before.environmentSteps + outcome.environmentSteps,
+    };
+    sampled?.statistics.forEach((s, k) => {
       const extra = rewardPartColumns(this.env.spec).map((name, r) =>
         [name, s.rewardPartReturns[r]] as const
       );
@@ -251,42 +368,65 @@ class MetaTraining {
         MaxReturn: s.maxReturn,
         MinReturn: s.minReturn,
         NumTrajs: s.numTrajs,
-        AveragePolicyStd: averagePolicyStd(steps[k]),
+        AveragePolicyStd: averagePolicyStd(sampled.steps[k]),
         ...Object.fromEntries(extra),
       };
       for (const [name, value] of Object.entries(columns)) row[`Step_${k}-${name}`] = value;
     });
-    Object.assign(row, {
-      LossBefore: outer.before.loss,
-      LossAfter: outer.after.loss,
-      KLInner: mean(outer.after.innerKls.map(mean)),
-      KLCoeffInner: mean(usedKlCoeff),
-      ...outer.gradientNorms,
-      ...this.#times(reports, start, { inner: sampled - start, outer: end - sampled }),
-    });
-    this.request.writer.appendRow(row satisfies ProgressRow);
+    if (learned !== null) {
+      Object.assign(row, {
+        LossBefore: learned.before.loss,
+        LossAfter: learned.after.loss,
+        KLInner: mean(learned.after.innerKls.map(mean)),
+        ...learned.gradientNorms,
+      });
+    }
+    const config = this.#config;
     return {
-      iteration,
-      returns: statistics.map(({ averageReturn }) => averageReturn),
-      environmentSteps,
-      seconds: (end - start) / 1000,
-      row,
+      ...row,
+      KLCoeffInner: mean(before.klCoeff),
+      InnerLr: config.innerLr * guard.innerLrScale,
+      OuterLr: config.outerLr * guard.outerLrScale,
+      [DIVERGENCE_COLUMN]: events[0]?.kind ?? 0,
+      ...times,
     };
   }
 
-  /** Rounds of sampling and adaptation of all tasks, into the shared memory. */
-  async #sample(iteration: number): Promise<TaskReport[]> {
+  /**
+   * Rounds of sampling and adaptation of all tasks, into the shared memory and onto the device.
+   * @throws Divergence
+   */
+  async #sample(iteration: number, guard: GuardState, phases: PhaseTimes): Promise<Sampled> {
+    const start = performance.now();
     const { memory, observer, objective: { spec: { tasks } } } = this;
     const drawn = this.env.sampleTasks(this.#random, iteration, tasks, this.#config.mode);
     memory.tasks.set(drawn.rows);
     memory.policy.set(this.#state.params.policy);
     memory.encoder?.set(this.#state.params.encoder!);
+    memory.innerLr[0] = this.#config.innerLr * guard.innerLrScale;
     observer.onPhase?.(`sampling 0/${tasks} tasks`);
-    return await this.pool.run(
-      iteration,
-      tasks,
-      (done) => observer.onPhase?.(`sampling ${done}/${tasks} tasks`),
-    );
+    let reports: readonly TaskReport[];
+    try {
+      reports = await this.pool.run(
+        iteration,
+        tasks,
+        (done) => observer.onPhase?.(`sampling ${done}/${tasks} tasks`),
+      );
+    } finally {
+      phases.inner += performance.now() - start;
+    }
+    const steps = memory.trajectories.map((_, k) => viewStep(memory, k));
+    this.#load(steps);
+    const statistics = steps.map(pathStatistics);
+    const nonFinite = statistics.reduce((sum, { numNonFinite }) => sum + numNonFinite, 0);
+    if (nonFinite > 0) {
+      this.notice(
+        `iteration ${iteration}: ${nonFinite} rollouts were cut because ${this.env.spec.name} ` +
+          "gave numbers that are not finite",
+      );
+    }
+    const environmentSteps = statistics.reduce((sum, { numSteps }) => sum + numSteps, 0);
+    return { reports, steps, statistics, environmentSteps };
   }
 
   #load(steps: readonly (readonly TrajectoryBatch[])[]): void {
@@ -298,23 +438,62 @@ class MetaTraining {
     }
   }
 
-  async #outerSteps(iteration: number): Promise<{
-    before: MetaValues;
-    after: MetaValues;
-    gradientNorms: Record<string, number>;
-  }> {
+  /**
+   * Takes the outer steps.
+   * @throws Divergence
+   */
+  async #learn(sampled: Sampled, guard: GuardState, phases: PhaseTimes): Promise<Learned> {
+    const start = performance.now();
+    try {
+      const outer = await this.#outerSteps(guard);
+      const config = this.#config;
+      const klCoeff = config.adaptiveInnerKl
+        ? adaptKlCoeff(this.#state.klCoeff, outer.after.innerKls.map(mean), config.innerKlTarget)
+        : this.#state.klCoeff;
+      const { iteration, outerSteps } = this.#state;
+      const { averageReturn } = sampled.statistics[sampled.statistics.length - 1];
+      const { returns } = this.#state.guard;
+      const tracked = trackReturn(returns, averageReturn);
+      const state = await captureState(this.objective, {
+        ...this.#state,
+        iteration: iteration + 1,
+        outerSteps: outerSteps + config.outerEpochs,
+        klCoeff,
+        guard: { ...guard, eventsInARow: 0, returns: tracked },
+        best: this.#best(tracked),
+      });
+      return { ...outer, state };
+    } finally {
+      phases.outer += performance.now() - start;
+    }
+  }
+
+  /** What to keep for a later collapse, where one is not the end. */
+  #best(tracked: ReturnTrack): LearnedState | null {
+    const { maxReturnDrop, onDivergence } = this.#config;
+    if (onDivergence === "stop" || maxReturnDrop === null) return null;
+    const { guard: { returns }, best, params, moments, outerSteps } = this.#state;
+    return isNewBest(tracked, returns) ? { params, moments, outerSteps } : best;
+  }
+
+  async #outerSteps(guard: GuardState): Promise<Omit<Learned, "state">> {
     const config = this.#config;
+    const { iteration } = this.#state;
     const coefficients = {
       clipEps: config.clipOuter ? config.clipEps * config.clipAnneal ** iteration : null,
       klCoeff: this.#state.klCoeff,
+      innerLr: config.innerLr * guard.innerLrScale,
     };
+    const lr = config.outerLr * guard.outerLrScale;
     let before: MetaValues | null = null;
     const gradientNorms: Record<string, number> = {};
     for (let epoch = 0; epoch < config.outerEpochs; epoch++) {
       this.observer.onPhase?.(`outer step ${epoch + 1}/${config.outerEpochs}`);
       const step = this.#state.outerSteps + epoch + 1;
-      const values = await this.objective.step(coefficients, { lr: config.outerLr, step });
-      checkFinite(values, iteration, `before outer step ${epoch + 1}`);
+      const values = await this.objective.step(coefficients, { lr, step });
+      // before the first one only the inner steps can have done it
+      const culprit = epoch === 0 ? "inner" : "outer";
+      await this.#check(values, { iteration, when: `before outer step ${epoch + 1}`, culprit });
       before ??= values;
       if (config.logGradNorm && epoch === 0) {
         const gradients = await this.objective.gradients();
@@ -325,15 +504,36 @@ class MetaTraining {
       }
     }
     const after = await this.objective.evaluate(coefficients);
-    checkFinite(after, iteration, "after the outer steps");
+    const when = "after the outer steps";
+    await this.#check(after, { iteration, when, culprit: "outer" });
     return { before: before!, after, gradientNorms };
   }
 
+  /** Throws the cause, where what is seen follows from a gradient or a step. @throws Divergence */
+  async #check(values: MetaValues, place: ValuesPlace): Promise<void> {
+    try {
+      checkValues(values, this.#config, place);
+    } catch (error) {
+      if (place.culprit === "outer") {
+        const networks = layouts(this.objective.spec);
+        checkMoments(await this.objective.moments(), networks, place.iteration);
+        checkParams(await this.objective.params(), networks, place.iteration);
+      }
+      throw error;
+    }
+  }
+
   /** Time columns, seconds. Work of the sampling workers counts as its share of the wall time. */
-  #times(reports: readonly TaskReport[], start: number, ms: PhaseTimes): Record<string, number> {
-    const workers = Math.min(this.pool.size, reports.length);
-    const share = (pick: (report: TaskReport) => number) =>
-      reports.reduce((sum, report) => sum + pick(report), 0) / workers / 1000;
+  #times(
+    reports: readonly TaskReport[] | null,
+    start: number,
+    ms: PhaseTimes,
+  ): Record<string, number | null> {
+    const share = (pick: (report: TaskReport) => number) => {
+      if (reports === null) return null;
+      const workers = Math.min(this.pool.size, reports.length);
+      return reports.reduce((sum, report) => sum + pick(report), 0) / workers / 1000;
+    };
     const now = performance.now();
     return {
       "Time": (now - this.#started) / 1000,
@@ -346,26 +546,6 @@ class MetaTraining {
       "Time-TotalInner": ms.inner / 1000,
       "Time-MAMLSteps": (ms.inner + ms.outer) / 1000,
     };
-  }
-}
-
-/** @throws RunError `not-finite` naming iteration, value and task. */
-function checkFinite(values: MetaValues, iteration: number, when: string): void {
-  const named: [string, readonly number[]][] = [
-    ["outer surrogate", values.outerSurrogates],
-    ...values.innerSurrogates.map((v, k) => [`inner surrogate of step ${k}`, v] as const),
-    ...values.innerKls.map((v, k) => [`inner KL of step ${k}`, v] as const),
-  ] as [string, readonly number[]][];
-  for (const [name, numbers] of named) {
-    const task = numbers.findIndex((value) => !Number.isFinite(value));
-    if (task >= 0) {
-      throw new RunError(
-        "not-finite",
-        `The ${name} is ${numbers[task]} for task ${task} in iteration ${iteration}, ${when} ` +
-          "(kernel surrogate_gradient); the state before this iteration is kept, lower " +
-          "learning_rate or inner_lr and resume",
-      );
-    }
   }
 }
 
@@ -396,7 +576,7 @@ export const trainMeta: TrainMeta = async (
     device = await chooseDevice(config.device, spec, workers, notice);
     writer.recordDevice(device.description);
     objective = new MetaObjective(device, spec);
-    const training = new MetaTraining(request, observer, env, objective, memory, pool);
+    const training = new MetaTraining(request, observer, env, objective, memory, pool, notice);
     return await training.run(device.description);
   } finally {
     pool.close();

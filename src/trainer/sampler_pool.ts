@@ -5,6 +5,7 @@
  * one.
  */
 import { messageOf, RunError } from "../util/errors.ts";
+import { Divergence } from "./divergence.ts";
 import { JobLease } from "./job_lease.ts";
 import type { FromSampler, SamplerSetup, TaskReport, ToSampler } from "./sampler_protocol.ts";
 import { JOB_DEADLINE, type JobDeadline } from "./types.ts";
@@ -53,6 +54,8 @@ export interface SamplerPoolOptions {
 interface Round {
   readonly queue: Job[];
   readonly reports: TaskReport[];
+  /** By task. */
+  readonly diverged: Map<number, Divergence>;
   open: number;
   readonly onTask: (done: number) => void;
   readonly resolve: (reports: TaskReport[]) => void;
@@ -105,6 +108,8 @@ export class SamplerPool {
    * Samples tasks 0 .. tasks-1 of an iteration into the shared memory of the setup.
    * @param onTask called with the number of tasks that are done
    * @returns what happened, by task
+   * @throws Divergence of the first task that diverged, once all jobs are done: whichever worker
+   * is the fastest, it is the same one, and the pool can be used again
    * @throws RunError where a job failed for good
    */
   run(iteration: number, tasks: number, onTask: (done: number) => void): Promise<TaskReport[]> {
@@ -114,6 +119,7 @@ export class SamplerPool {
       this.#round = {
         queue: Array.from({ length: tasks }, (_, task) => ({ iteration, task, attempts: 0 })),
         reports: new Array(tasks),
+        diverged: new Map(),
         open: tasks,
         onTask,
         resolve,
@@ -176,19 +182,13 @@ export class SamplerPool {
       case "ready":
         slot.ready = true;
         return this.#feed(slot);
-      case "done": {
-        const round = this.#round!;
-        slot.job = null;
-        this.#durations.push(performance.now() - slot.since);
-        if (this.#durations.length > KEPT_DURATIONS) this.#durations.shift();
-        round.reports[message.report.task] = message.report;
-        round.open--;
-        round.onTask(round.reports.length - round.open);
-        if (round.open === 0) {
-          this.#endRound();
-          return round.resolve(round.reports);
-        }
-        return this.#feed(slot);
+      case "done":
+        this.#round!.reports[message.report.task] = message.report;
+        return this.#endJob(slot);
+      case "diverged": {
+        const { task, kind, culprit, code, message: text } = message;
+        this.#round!.diverged.set(task, new Divergence(kind, culprit, code, text));
+        return this.#endJob(slot);
       }
       case "error":
         // The worker caught it itself: the same job would fail the same way again.
@@ -196,6 +196,20 @@ export class SamplerPool {
       case "crash":
         return this.#replace(index, "died", message.message);
     }
+  }
+
+  /** The slot's job has come to an end; the next one is given, or the round is over. */
+  #endJob(slot: Slot): void {
+    const round = this.#round!;
+    slot.job = null;
+    this.#durations.push(performance.now() - slot.since);
+    if (this.#durations.length > KEPT_DURATIONS) this.#durations.shift();
+    round.open--;
+    round.onTask(round.reports.length - round.open);
+    if (round.open > 0) return this.#feed(slot);
+    this.#endRound();
+    if (round.diverged.size === 0) return round.resolve(round.reports);
+    round.reject(round.diverged.get(Math.min(...round.diverged.keys()))!);
   }
 
   /** Runs as long as a round does. */

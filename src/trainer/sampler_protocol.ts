@@ -1,5 +1,6 @@
 /** What the learner and a sampling worker say to each other. */
 import type { RunConfig } from "../config/schema.ts";
+import type { Culprit, DivergenceKind } from "./divergence.ts";
 import type { MetaBatchMemory } from "./meta_batch.ts";
 import type { MetaAlgorithm } from "./types.ts";
 
@@ -38,6 +39,15 @@ export type ToSampler =
 export type FromSampler =
   | { readonly type: "ready" }
   | { readonly type: "done"; readonly report: TaskReport }
+  /** The job's task diverged; the worker is as good as before. */
+  | {
+    readonly type: "diverged";
+    readonly task: number;
+    readonly kind: DivergenceKind;
+    readonly culprit: Culprit;
+    readonly code: string;
+    readonly message: string;
+  }
   /** A failure that would come back in any worker. */
   | { readonly type: "error"; readonly code: string; readonly message: string }
   /** Something broke in this worker; it must not be used again. */

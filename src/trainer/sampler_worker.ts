@@ -1,6 +1,7 @@
 /** Entry point of a sampling worker: takes jobs by message, one at a time. */
 import { shareMujocoBinary } from "../envs/mujoco/runtime.ts";
 import { messageOf, RunError, UserError } from "../util/errors.ts";
+import { Divergence } from "./divergence.ts";
 import { JobLease } from "./job_lease.ts";
 import type { FromSampler, ToSampler } from "./sampler_protocol.ts";
 import { TaskRunner } from "./task_runner.ts";
@@ -37,6 +38,16 @@ function refuseToEnd(): void {
   Object.assign(self, { close: refuse("close") });
 }
 
+function runJob(iteration: number, task: number, lease: JobLease): FromSampler {
+  try {
+    return { type: "done", report: runner!.run(iteration, task, lease) };
+  } catch (error) {
+    if (!(error instanceof Divergence)) throw error;
+    const { kind, culprit, code, message } = error;
+    return { type: "diverged", task, kind, culprit, code, message };
+  }
+}
+
 refuseToEnd();
 
 scope.onmessage = async ({ data }) => {
@@ -48,9 +59,9 @@ scope.onmessage = async ({ data }) => {
       scope.postMessage({ type: "ready" });
     } else {
       lease!.leave();
-      const report = runner!.run(data.iteration, data.task, lease!);
+      const answer = runJob(data.iteration, data.task, lease!);
       lease!.enter();
-      scope.postMessage({ type: "done", report });
+      scope.postMessage(answer);
     }
   } catch (error) {
     report(error);

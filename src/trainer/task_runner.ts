@@ -12,13 +12,14 @@ import { policyLayout } from "../compute/layout.ts";
 import type { Env } from "../envs/env.ts";
 import { loadEnv } from "../envs/registry.ts";
 import { SampleProcessor } from "../rollout/processor.ts";
-import { type OutsideCalls, Sampler } from "../rollout/sampler.ts";
+import { type OutsideCalls, type SampleJob, Sampler } from "../rollout/sampler.ts";
 import {
   sampleCount,
   type TrajectoryBatch,
   viewTrajectoryBatch,
 } from "../rollout/trajectory_batch.ts";
 import { RunError } from "../util/errors.ts";
+import { Divergence, DivergenceKind } from "./divergence.ts";
 import type { MetaBatchMemory } from "./meta_batch.ts";
 import type { SamplerSetup, TaskReport } from "./sampler_protocol.ts";
 import { envOptions, objectiveSpec } from "./specs.ts";
@@ -41,7 +42,12 @@ class TaskKernels {
   readonly #rowMean: Tensor;
   readonly #encoder: TaskEncoder | null;
   readonly #forward: Readonly<Record<"plain" | "modulated", () => void>>;
-  readonly #innerStep: Readonly<Record<"first" | "plain" | "modulated", () => void>>;
+  readonly #innerGradient: Readonly<Record<"first" | "plain" | "modulated", () => void>>;
+  readonly #gradParams: Tensor;
+  /** [1, 2] loss and KL of the last inner step */
+  readonly #stats: Tensor;
+  #innerLr = NaN;
+  #sgdStep = () => {};
 
   constructor(spec: MetaObjectiveSpec) {
     this.#spec = spec;
@@ -62,8 +68,8 @@ class TaskKernels {
     this.#rowMean = cpu.tensor("row mean", [rollouts, policy.actDim]);
     const rowOffsets = cpu.tensor("row offsets", [2], "u32");
     cpu.view(rowOffsets).set([0, rollouts]);
-    const gradParams = cpu.tensor("inner gradient", [1, paramCount]);
-    const stats = cpu.tensor("stats", [1, 2]);
+    this.#gradParams = cpu.tensor("inner gradient", [1, paramCount]);
+    this.#stats = cpu.tensor("stats", [1, 2]);
     this.#encoder = encoder === null ? null : new TaskEncoder(cpu, encoder, rollouts, steps);
     const modulation = this.#encoder?.modulation ?? null;
     const forward = (modulation: Tensor | null) =>
@@ -77,8 +83,8 @@ class TaskKernels {
         maxSamplesPerTask: rollouts,
         mean: this.#rowMean,
       });
-    const innerStep = (modulation: Tensor | null, minLogStd: number | null) => {
-      const gradient = cpu.prepare({
+    const innerGradient = (modulation: Tensor | null, minLogStd: number | null) =>
+      cpu.prepare({
         kernel: "surrogate_gradient",
         spec: policy,
         params: this.#params,
@@ -94,27 +100,15 @@ class TaskKernels {
         },
         clipEps: null,
         minLogStd,
-        gradParams,
+        gradParams: this.#gradParams,
         gradModulation: null,
-        stats,
+        stats: this.#stats,
       });
-      const step = cpu.prepare({
-        kernel: "sgd_step",
-        params: this.#params,
-        grad: gradParams,
-        lr: spec.innerLr,
-        out: this.#params,
-      });
-      return () => {
-        gradient();
-        step();
-      };
-    };
     this.#forward = { plain: forward(null), modulated: forward(modulation) };
-    this.#innerStep = {
-      first: innerStep(null, spec.minLogStd),
-      plain: innerStep(null, null),
-      modulated: innerStep(modulation, null),
+    this.#innerGradient = {
+      first: innerGradient(null, spec.minLogStd),
+      plain: innerGradient(null, null),
+      modulated: innerGradient(modulation, null),
     };
   }
 
@@ -122,6 +116,16 @@ class TaskKernels {
   load(memory: MetaBatchMemory): void {
     this.#cpu.view(this.#params).set(memory.policy);
     this.#encoder?.load(memory.encoder!);
+    const [lr] = memory.innerLr;
+    if (lr === this.#innerLr) return;
+    this.#innerLr = lr;
+    this.#sgdStep = this.#cpu.prepare({
+      kernel: "sgd_step",
+      params: this.#params,
+      grad: this.#gradParams,
+      lr,
+      out: this.#params,
+    });
   }
 
   /** [A] log standard deviation of the current parameters */
@@ -153,9 +157,23 @@ class TaskKernels {
       this.#cpu.view(this.#samples[name]).set(batch[name].subarray(0, count * width));
     }
     this.#cpu.view(this.#offsets).set([0, count]);
-    if (k === 0) this.#innerStep.first();
-    else if (this.#spec.encoder !== null) this.#innerStep.modulated();
-    else this.#innerStep.plain();
+    if (k === 0) this.#innerGradient.first();
+    else if (this.#spec.encoder !== null) this.#innerGradient.modulated();
+    else this.#innerGradient.plain();
+    this.#sgdStep();
+  }
+
+  /** What the last inner step made that is not finite, and its kernel; `null`: nothing. */
+  notFinite(): string | null {
+    const [loss, kl] = this.#cpu.view(this.#stats);
+    if (!Number.isFinite(loss)) return `the loss is ${loss} (kernel surrogate_gradient)`;
+    if (!Number.isFinite(kl)) return `the KL is ${kl} (kernel surrogate_gradient)`;
+    const params = this.#cpu.view(this.#params);
+    const at = params.findIndex((value) => !Number.isFinite(value));
+    if (at < 0) return null;
+    const { name } = policyLayout(this.#spec.policy).entries
+      .find(({ offset, size }) => at < offset + size)!;
+    return `parameter policy.${name} is ${params[at]} (kernel sgd_step)`;
   }
 }
 
@@ -210,6 +228,7 @@ export class TaskRunner {
 
   /**
    * Samples and adapts task `task`; the results are in the shared memory.
+   * @throws Divergence where a number of this task is not finite
    * @param outside told around the environments' code
    * @param slot index in the memory, where that is not the task's number
    */
@@ -229,7 +248,7 @@ export class TaskRunner {
       const batch = viewTrajectoryBatch(memory.sizes, memory.trajectories[k][slot]);
       const logStd = kernels.logStd;
       timed("samplingMs", () => {
-        ms.envStepMs += this.#sampler.sample({
+        ms.envStepMs += this.#sample({
           iteration,
           task,
           round: k,
@@ -253,9 +272,56 @@ export class TaskRunner {
           memory.embeddings!.set(embedding, slot * embedding.length);
         }
         kernels.adapt(batch, k);
+        const found = kernels.notFinite();
+        if (found === null) return;
+        throw new Divergence(
+          DivergenceKind.ADAPTATION,
+          "inner",
+          "not-finite",
+          `iteration ${iteration}, task ${task}, inner step ${k}: ${found}`,
+        );
       });
     }
     return { task, ...ms };
+  }
+
+  /** One round; gives the milliseconds inside of the environments' `step`. */
+  #sample(job: SampleJob): number {
+    const culprit = job.round > 0 ? "inner" : "none";
+    let stepMs: number;
+    try {
+      stepMs = this.#sampler.sample(job);
+    } catch (error) {
+      if (!(error instanceof RunError)) throw error;
+      const { code, message } = error;
+      if (code === "policy-not-finite") {
+        const text = `${message} (kernel policy_forward)`;
+        throw new Divergence(DivergenceKind.ADAPTATION, culprit, code, text);
+      }
+      if (code !== "env-not-finite") throw error;
+      const text = `${message}${this.#valueNotFinite()}`;
+      throw new Divergence(DivergenceKind.OBSERVATION, culprit, code, text);
+    }
+    const { nonFinite, sizes: { rollouts } } = job.batch;
+    if (!nonFinite.every((flag) => flag === 1)) return stepMs;
+    throw new Divergence(
+      DivergenceKind.OBSERVATION,
+      culprit,
+      "env-not-finite",
+      `iteration ${job.iteration}, task ${job.task}, round ${job.round}: ` +
+        `${this.#envs[0].spec.name} gave numbers that are not finite in all of the ${rollouts} ` +
+        `rollouts${this.#valueNotFinite()}`,
+    );
+  }
+
+  /** ` (observation x is NaN)`: what the first environment that broke gave. */
+  #valueNotFinite(): string {
+    for (const { obs, reward, spec } of this.#envs) {
+      const at = obs.findIndex((value) => !Number.isFinite(Math.fround(value)));
+      if (at >= 0) return ` (observation ${spec.observation[at].name} is ${obs[at]})`;
+      if (!Number.isFinite(Math.fround(reward))) return ` (the reward is ${reward})`;
+    }
+    return "";
   }
 
   /** Encoder input [E, T, I]: rows of observation, action, reward; zero rows in front. */

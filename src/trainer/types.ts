@@ -54,7 +54,7 @@ export interface TrainRequest {
 export interface IterationReport {
   /** Number of the iteration, from 0. */
   readonly iteration: number;
-  /** Average return at steps 0 .. K; the last one is post-adaptation. */
+  /** Average return at steps 0 .. K; the last one is post-adaptation. Empty: sampling diverged. */
   readonly returns: readonly number[];
   /** Environment steps taken in this iteration. */
   readonly environmentSteps: number;

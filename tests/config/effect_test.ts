@@ -65,6 +65,8 @@ const TESTED_ELSEWHERE: readonly ConfigKey[] = [
   ...["observeAllVelocities", "terminate"] as const,
   ...["saveSteps", "device", "maxCheckpoints"] as const,
   ...["keepEveryHours", "keepEveryIterations"] as const,
+  // tests/trainer/divergence_test.ts
+  ...["onDivergence", "maxInnerKl", "maxOuterKl", "maxReturnDrop"] as const,
   // tests/cli/train_test.ts
   ...["parallel", "workers", "outDir", "initCheckpoint"] as const,
 ];

@@ -1,0 +1,327 @@
+/**
+ * Runs that diverge, for every reason that there is, and what the three ways to react make of it.
+ */
+import assert from "node:assert/strict";
+import { DivergenceKind, MOST_EVENTS } from "../../src/trainer/divergence.ts";
+import { checkReturn, type ReturnTrack, trackReturn } from "../../src/trainer/divergence.ts";
+import type { MetaAlgorithm } from "../../src/trainer/types.ts";
+import { inTemporaryFolder } from "../cli/metarl_process.ts";
+import { testNeeding } from "../permissions.ts";
+import { MemoryWriter, tinyConfig, train } from "./tiny.ts";
+
+const test = testNeeding("read", "write");
+const POINT = new URL("../../examples/point_wind.ts", import.meta.url).href;
+
+type Changes = Readonly<Record<string, unknown>>;
+
+/**
+ * The example's point, changed: `body` gets the path of a module in which `code` runs after every
+ * step of the environment `env`, which was set to the task `task` [2].
+ */
+async function withPoint(code: string, body: (path: string) => Promise<void>): Promise<void> {
+  await inTemporaryFolder(async (folder) => {
+    const path = `${folder}/env.ts`;
+    Deno.writeTextFileSync(
+      path,
+      `import point from ${JSON.stringify(POINT)};
+      export default {
+        configure() {
+          const factory = point.configure({});
+          return { ...factory, async createInstance() {
+            const env = await factory.createInstance();
+            let task;
+            const [setTask, step] = [env.setTask.bind(env), env.step.bind(env)];
+            env.setTask = (row) => { task = [...row]; setTask(row); };
+            env.step = (action) => { step(action); ${code}; };
+            return env;
+          } };
+        },
+      };`,
+    );
+    await body(path);
+  });
+}
+
+/** Breaks in one of some iterations: where a task's wind blows hard to the right. */
+const BROKEN_TASKS = "if (task[0] > WIND) env.obs[1] = NaN";
+
+async function diverge(changes: Changes, algorithm: MetaAlgorithm = "promp", workers = 1) {
+  const writer = new MemoryWriter();
+  const notices: string[] = [];
+  let message = "";
+  try {
+    const run = await train(algorithm, tinyConfig(changes), { writer, workers });
+    notices.push(...run.notices);
+  } catch (error) {
+    message = String(error);
+  }
+  return { writer, message, notices, kinds: writer.rows.map((row) => row["Divergence"]) };
+}
+
+/** Settings that make a run diverge at once, what it is told as, and what it says. */
+const CAUSES: readonly [keyof typeof DivergenceKind, Changes, RegExp][] = [
+  [
+    "ADAPTATION",
+    { inner_lr: 1e39 },
+    /iteration 0, task 0, inner step 0: parameter policy\.\w+ is (NaN|-?Infinity) \(kernel sgd_step\)/,
+  ],
+  [
+    "ADAPTATION",
+    { inner_lr: 1e6 },
+    /iteration 0, task 0, round 1: action \d .* is (NaN|-?Infinity) .*\(kernel policy_forward\)/,
+  ],
+  [
+    "LOSS",
+    { learning_rate: 1e4, num_promp_steps: 1 },
+    /iteration 0, task 0: the .* is (NaN|-?Infinity) \(kernel surrogate_gradient, after the outer/,
+  ],
+  [
+    "PARAMETER",
+    { learning_rate: 1e39, num_promp_steps: 1 },
+    /iteration 0, all tasks: parameter policy\.W0 is (NaN|-?Infinity) after .*\(kernel adam\)/,
+  ],
+  [
+    "INNER_KL",
+    { max_inner_kl: 1e-9 },
+    /iteration 0, task 0: the inner KL of step 0 is [\d.e-]+, above max_inner_kl \(1e-9\) \(kernel surr/,
+  ],
+  [
+    "OUTER_KL",
+    { max_outer_kl: 1e-9 },
+    /iteration 0, task 0: the outer KL is [\d.e-]+, above max_outer_kl \(1e-9\) \(kernel surrogate/,
+  ],
+];
+
+for (const [kind, changes, message] of CAUSES) {
+  test(`stop: a run ends with iteration, task, kernel and value (${message.source})`, async () => {
+    for (const algorithm of ["promp", "mmaml"] as const) {
+      const { kinds, message: found, writer } = await diverge(changes, algorithm);
+      assert.match(found, message);
+      assert.match(
+        found,
+        /; the state before this iteration is kept; go on with --resume and --on/,
+      );
+      assert.deepEqual(kinds, [DivergenceKind[kind]], found);
+      assert.deepEqual(writer.checkpoints, [], "nothing was learned");
+      assert.equal(writer.rows[0]["LossAfter"], null);
+    }
+  });
+}
+
+test("stop: an environment that gives NaN in all rollouts of a task is named with it", async () => {
+  await withPoint(BROKEN_TASKS.replace("WIND", "-9"), async (env) => {
+    const { kinds, message, writer } = await diverge({ env });
+    assert.match(message, /^RunError: Cannot sample iteration 0, task 0, round 0: .* is NaN\)/);
+    assert.deepEqual(kinds, [DivergenceKind.OBSERVATION]);
+    // no round was sampled by all tasks: there is nothing to average
+    assert.equal(writer.rows[0]["Step_0-AverageReturn"], null);
+    assert.equal(writer.rows[0]["n_timesteps"], 0);
+  });
+  await withPoint(
+    "env.left = (env.left ?? 6) - 1; if (env.left < 0) env.obs[1] = NaN",
+    async (env) => {
+      const { message } = await diverge({ env });
+      assert.match(
+        message,
+        /gave numbers that are not finite in all of the 3 rollouts .* is NaN\)/,
+      );
+    },
+  );
+});
+
+test("stop: a gradient whose square is infinite is not taken for a small one", async () => {
+  await withPoint("env.reward = 1e25 * task[0]", async (env) => {
+    const { kinds, message } = await diverge({ env, inner_lr: 0, normalize_adv: false });
+    assert.match(
+      message,
+      /iteration 0, all tasks: the gradient's mean square of policy\.\w+ is Infinity \(kernel inner_/,
+    );
+    assert.deepEqual(kinds, [DivergenceKind.GRADIENT]);
+  });
+});
+
+/** Returns that fall by much less than any real collapse; noise alone is as large. */
+const TOUCHY = { max_return_drop: 1e-3, n_itr: 30, learning_rate: 1e-4 };
+
+test("stop: a collapse of the return ends the run", async () => {
+  const { kinds, message } = await diverge(TOUCHY);
+  assert.match(
+    message,
+    /iteration \d+, all tasks: the average return after adaptation is -[\d.]+, below -[\d.]+, which/,
+  );
+  assert.equal(kinds.at(-1), DivergenceKind.RETURN);
+  assert.ok(kinds.length > 10, "the moving average counts from the tenth iteration on");
+  assert.ok(kinds.slice(0, -1).every((kind) => kind === 0));
+});
+
+/** An inner step to infinity; without bounds, a smaller one only has to give finite numbers. */
+const LARGE_INNER = { inner_lr: 300, max_inner_kl: null, max_outer_kl: null };
+
+/** Runs that go on although they diverge. */
+const GOING_ON: Readonly<Record<string, Changes>> = {
+  "rollback, KL": { on_divergence: "rollback", max_outer_kl: 0.02, n_itr: 8 },
+  "rollback, return": { on_divergence: "rollback", ...TOUCHY, n_itr: 16 },
+  "halve-step, KL": { on_divergence: "halve-step", max_outer_kl: 1e-3, n_itr: 6 },
+  "halve-step, inner step": { on_divergence: "halve-step", ...LARGE_INNER, n_itr: 3 },
+  "halve-step, return": { on_divergence: "halve-step", ...TOUCHY, n_itr: 16 },
+};
+
+for (const [name, changes] of Object.entries(GOING_ON)) {
+  test(`${name}: goes on, the same with other workers and after a resume`, async () => {
+    const total = Number(changes.n_itr);
+    const whole = await diverge(changes);
+    assert.equal(whole.message, "");
+    assert.equal(whole.writer.rows.length, total);
+    assert.ok(whole.kinds.some((kind) => kind !== 0), "it diverges");
+    assert.ok(whole.kinds.some((kind) => kind === 0), "and not in every iteration");
+    assert.ok(whole.notices.some((line) => line.startsWith("diverged: iteration ")));
+
+    const other = await diverge(changes, "promp", 3);
+    assert.deepEqual(other.writer.results(), whole.writer.results());
+    assert.deepEqual(await other.writer.lastBytes(), await whole.writer.lastBytes());
+
+    for (const done of [1, total - 2]) {
+      const first = (await train("promp", tinyConfig({ ...changes, n_itr: done }))).writer;
+      const resume = first.checkpoints[0];
+      const second = (await train("promp", tinyConfig(changes), { resume })).writer;
+      assert.deepEqual([...first.results(), ...second.results()], whole.writer.results());
+      assert.deepEqual(await second.lastBytes(), await whole.writer.lastBytes());
+    }
+  });
+}
+
+test("rollback keeps the parameters of before and goes on with fresh tasks", async () => {
+  const good = (await train("promp", tinyConfig())).writer.checkpoints[0];
+  const writer = new MemoryWriter();
+  const bound = { max_inner_kl: 1e-9, on_divergence: "rollback", n_itr: 4 };
+  const { notices } = await train("promp", tinyConfig(bound), { resume: good, writer });
+  const [last] = writer.checkpoints;
+  assert.equal(last.iteration, 4);
+  assert.deepEqual(last.tensors.slice(0, good.tensors.length), good.tensors);
+  assert.equal(last.counters.outer_steps, good.counters.outer_steps);
+  assert.equal(last.counters.divergences_in_a_row, 2);
+  assert.match(notices.at(-1)!, /^diverged: iteration 3, task 0: .*; no step is taken$/);
+  const [two, three] = writer.results();
+  assert.notEqual(two["Step_0-AverageReturn"], three["Step_0-AverageReturn"]);
+  assert.deepEqual([two["LossBefore"], two["LossAfter"], two["KLInner"]], [null, null, null]);
+});
+
+test("rollback skips an iteration whose environment broke", async () => {
+  await withPoint(BROKEN_TASKS.replace("WIND", "0.045"), async (env) => {
+    const changes = { env, on_divergence: "rollback", n_itr: 8 };
+    const runs = [await diverge(changes, "mmaml", 1), await diverge(changes, "mmaml", 4)];
+    const [{ kinds, message }] = runs;
+    assert.equal(message, "");
+    assert.deepEqual([...new Set(kinds)].sort(), [0, DivergenceKind.OBSERVATION]);
+    assert.deepEqual(runs[1].notices.slice(1), runs[0].notices.slice(1), "the same task is named");
+    assert.deepEqual(runs[1].writer.results(), runs[0].writer.results());
+  });
+});
+
+test("rollback gives up after ten events in a row", async () => {
+  const changes = { max_inner_kl: 1e-9, on_divergence: "rollback", n_itr: 30 };
+  const { writer, message } = await diverge(changes);
+  assert.match(message, /this is event 10 without an iteration between them that was done/);
+  assert.equal(writer.rows.length, MOST_EVENTS);
+});
+
+test("halve-step halves the step that did it, keeps the rate and says so", async () => {
+  const outer = await diverge(GOING_ON["halve-step, KL"]);
+  const rates = outer.writer.rows.map((row) => row["OuterLr"]!);
+  const halvings = Math.log2(0.01 / rates[0]);
+  assert.ok(halvings >= 1 && Number.isInteger(halvings), `${halvings}`);
+  const said = outer.notices.filter((line) => line.includes("; again with learning_rate "));
+  assert.equal(said.length, Math.log2(0.01 / rates.at(-1)!));
+  assert.ok(said[0].endsWith("; again with learning_rate 0.005"), said[0]);
+  for (let i = 1; i < rates.length; i++) assert.ok(rates[i] <= rates[i - 1]);
+  assert.ok(outer.writer.rows.every((row) => row["InnerLr"] === 0.01 && row["LossAfter"] !== null));
+
+  // the same numbers as a run that has the lower rate from the start
+  const steps = { n_itr: 1, max_outer_kl: 1e-3, on_divergence: "halve-step" };
+  const halved = (await diverge(steps)).writer.checkpoints[0];
+  const lower = (await diverge({ ...steps, learning_rate: rates[0] })).writer.checkpoints[0];
+  assert.deepEqual(halved.tensors, lower.tensors);
+
+  const inner = await diverge(GOING_ON["halve-step, inner step"]);
+  const innerRates = inner.writer.rows.map((row) => row["InnerLr"]!);
+  assert.ok(innerRates[0] < 300 && Number.isInteger(Math.log2(300 / innerRates[0])));
+  assert.ok(inner.notices.some((line) => line.endsWith("; again with inner_lr 150")));
+  const slower = await diverge({ ...LARGE_INNER, inner_lr: innerRates.at(-1), n_itr: 1 });
+  assert.equal(slower.kinds[0], 0);
+});
+
+test("halve-step ends a run that no smaller step can help", async () => {
+  await withPoint(BROKEN_TASKS.replace("WIND", "-9"), async (env) => {
+    const { message } = await diverge({ env, on_divergence: "halve-step" });
+    assert.match(
+      message,
+      /; no step was taken before it, so none can be smaller; go on with rollb/,
+    );
+  });
+  const { message, writer } = await diverge({ on_divergence: "halve-step", learning_rate: 1e30 });
+  assert.match(message, /event 10 without/);
+  assert.equal(writer.rows.length, 1);
+});
+
+test("after a collapse, parameters and moments of the best average are taken", async () => {
+  const changes = { ...TOUCHY, on_divergence: "rollback", n_itr: 30 };
+  const { kinds } = await diverge(changes);
+  const at = kinds.indexOf(DivergenceKind.RETURN);
+  const { writer } = await train("promp", tinyConfig({ ...changes, n_itr: at + 1 }));
+  const [{ tensors, counters }] = writer.checkpoints;
+  const best = tensors.filter(({ name }) => name.startsWith("best."));
+  assert.equal(best.length, tensors.length / 2);
+  for (const { name, data } of best) {
+    const now = tensors.find((tensor) => tensor.name === name.slice("best.".length))!;
+    assert.deepEqual(now.data, data, name);
+  }
+  assert.equal(counters["outer_steps"], counters["best.outer_steps"]);
+  assert.ok(counters["outer_steps"] <= 2 * at);
+});
+
+test("a stopped run goes on with rollback, which its checkpoint knows nothing of", async () => {
+  const writer = new MemoryWriter();
+  await assert.rejects(train("promp", tinyConfig(TOUCHY), { writer }));
+  const [resume] = writer.checkpoints;
+  const going = await train("promp", tinyConfig({ ...TOUCHY, on_divergence: "rollback" }), {
+    resume,
+  });
+  assert.equal(going.writer.rows[0]["Itr"], resume.iteration);
+  assert.ok(going.writer.rows[0]["Divergence"]! > 0);
+});
+
+/** A track after these returns. */
+function trackOf(returns: readonly number[]): ReturnTrack {
+  return returns.reduce(trackReturn, { count: 0, average: 0, first: 0, best: 0 });
+}
+
+Deno.test("trackReturn() averages with weight 0.1, and counts from the tenth return on", () => {
+  assert.deepEqual(trackOf([5]), { count: 1, average: 5, first: 0, best: 0 });
+  assert.equal(trackOf([5, 15]).average, 6);
+  assert.deepEqual(trackOf(Array(10).fill(-3)), { count: 10, average: -3, first: -3, best: -3 });
+  const track = trackOf([...Array(10).fill(-3), 7, -23]);
+  // -3 + 0.1 * 10 = -2, then -2 - 0.1 * 21 = -4.1
+  assert.ok(Math.abs(track.average + 4.1) < 1e-12);
+  assert.deepEqual([track.first, track.best], [-3, -2]);
+});
+
+Deno.test("checkReturn() measures by best, by what was gained and by the spread", () => {
+  const check = (track: ReturnTrack, value: number, spread: number, maxDrop: number | null = 1) => {
+    try {
+      checkReturn(track, value, spread, maxDrop, 12);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  const track = { count: 20, average: 0, first: -100, best: 10 };
+  // gained 110, so down to -100
+  assert.deepEqual([check(track, -99, 5), check(track, -101, 5)], [true, false]);
+  // a spread of 200: down to -190
+  assert.deepEqual([check(track, -189, 200), check(track, -191, 200)], [true, false]);
+  assert.deepEqual([check(track, -44, 0, 0.5), check(track, -46, 0, 0.5)], [true, false]);
+  const flat = { count: 20, average: 0, first: -50, best: -50 };
+  assert.deepEqual([check(flat, -99, 0), check(flat, -101, 0)], [true, false]);
+  assert.ok(check(track, -1e9, 0, null), "no bound");
+  assert.ok(check({ ...track, count: 9 }, -1e9, 0), "too early");
+});
