@@ -1,4 +1,4 @@
-/** From an error to what the user sees and the exit code. */
+/** From an error to what the user sees and the exit code. Codes: docs/errors.md. */
 import { messageOf, RunError, UserError } from "../util/errors.ts";
 import type { Output } from "./output.ts";
 
@@ -10,34 +10,62 @@ export const ExitCode = {
   INTERRUPTED: 130,
 } as const;
 
-/**
- * Prints the error as one line (with its stack where `debug` is set) and gives the exit code.
- */
-export function reportFailure(error: unknown, output: Output, debug: boolean): number {
-  const isExpected = error instanceof UserError || error instanceof RunError;
+/** What is printed of an error besides its line. */
+export interface ErrorStyle {
+  /** Stack traces. */
+  readonly debug: boolean;
+  /** One JSON object on standard output, for scripts. */
+  readonly json: boolean;
+}
+
+/** The style that the arguments ask for; known before they are understood. */
+export function errorStyle(args: readonly string[]): ErrorStyle {
+  return { debug: args.includes("--debug"), json: args.includes("--json") };
+}
+
+/** Stable code of an error; `internal` for a defect of metarl. */
+function codeOf(error: unknown): string {
+  return error instanceof UserError || error instanceof RunError ? error.code : "internal";
+}
+
+/** The line of an error without its code: what was wrong. */
+function textOf(error: unknown): string {
   const message = messageOf(error).replaceAll(/\s*\n\s*/g, " ");
+  return codeOf(error) === "internal"
+    ? `internal error: ${message} (a defect of metarl; --debug shows where)`
+    : message;
+}
+
+/** `error: none.json is not a run folder: there is no params.json in it [run-not-found]`. */
+export function errorLine(error: unknown): string {
+  return `error: ${textOf(error)} [${codeOf(error)}]`;
+}
+
+/** Prints the error as one line (and what the style adds) and gives the exit code. */
+export function reportFailure(error: unknown, output: Output, style: ErrorStyle): number {
+  const exitCode = error instanceof UserError ? ExitCode.WRONG_USE : ExitCode.FAILED;
   output.status(null);
-  output.error(
-    isExpected
-      ? `error: ${message}`
-      : `error: internal error: ${message} (a defect of metarl; --debug shows where)`,
-  );
-  if (debug && error instanceof Error) {
+  output.error(errorLine(error));
+  if (style.json) {
+    const [code, message] = [codeOf(error), textOf(error)];
+    output.line(JSON.stringify({ type: "error", code, message, exitCode }));
+  }
+  if (style.debug && error instanceof Error) {
     for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
       output.error(cause.stack ?? String(cause));
     }
   }
-  return error instanceof UserError ? ExitCode.WRONG_USE : ExitCode.FAILED;
+  return exitCode;
 }
 
 /** Treats errors that no caller waits for (of a worker, of the GPU) like any other. */
-export function catchStrayFailures(output: Output, debug: boolean): void {
+export function catchStrayFailures(output: Output, style: ErrorStyle): void {
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    Deno.exit(reportFailure(event.reason, output, debug));
+    Deno.exit(reportFailure(event.reason, output, style));
   });
   globalThis.addEventListener("error", (event) => {
     event.preventDefault();
-    Deno.exit(reportFailure(event.error, output, debug));
+    Deno.exit(reportFailure(event.error, output, style));
   });
 }

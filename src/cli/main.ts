@@ -1,8 +1,8 @@
 /** The command `metarl`. Everything is in `program.ts`; this file only runs it. */
-import { catchStrayFailures } from "./failure.ts";
+import { catchStrayFailures, errorStyle } from "./failure.ts";
 import { ProcessOutput } from "./output.ts";
-import { isDebug, runCli } from "./program.ts";
+import { runCli } from "./program.ts";
 
 const output = new ProcessOutput();
-catchStrayFailures(output, isDebug(Deno.args));
+catchStrayFailures(output, errorStyle(Deno.args));
 Deno.exit(await runCli(Deno.args, output));

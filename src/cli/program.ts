@@ -8,10 +8,11 @@ import { Command, CommanderError, type CommandUnknownOpts } from "@commander-js/
 import { UserError } from "../util/errors.ts";
 import { didYouMean } from "../util/nearest.ts";
 import type { CliContext } from "./context.ts";
+import { embedCommand } from "./embed.ts";
 import { envsCommand } from "./envs.ts";
 import { evalCommand } from "./eval.ts";
 import { famleCommand } from "./famle/command.ts";
-import { ExitCode, reportFailure } from "./failure.ts";
+import { errorStyle, ExitCode, reportFailure } from "./failure.ts";
 import { mmamlCommand } from "./mmaml.ts";
 import type { Output } from "./output.ts";
 import { prompCommand } from "./promp.ts";
@@ -77,7 +78,9 @@ async function buildProgram(context: CliContext): Promise<Command> {
       "after",
       "\nExample:\n  $ metarl mmaml configs/point_env_momentum_dense.json --seed 2",
     );
-  for (const make of [mmamlCommand, prompCommand, famleCommand, evalCommand, envsCommand]) {
+  for (
+    const make of [mmamlCommand, prompCommand, famleCommand, evalCommand, embedCommand, envsCommand]
+  ) {
     program.addCommand(inherit(make(context), program));
   }
   const { addCompletion } = await import("./complete.ts");
@@ -85,14 +88,9 @@ async function buildProgram(context: CliContext): Promise<Command> {
   return program;
 }
 
-/** Whether stack traces are asked for; known before the arguments are understood. */
-export function isDebug(args: readonly string[]): boolean {
-  return args.includes("--debug");
-}
-
 /** Runs `metarl` with these arguments; gives the exit code. */
 export async function runCli(args: readonly string[], output: Output): Promise<number> {
-  const debug = isDebug(args);
+  const style = errorStyle(args);
   const context: CliContext = { output, exitCode: ExitCode.OK };
   const program = await buildProgram(context);
   try {
@@ -103,8 +101,8 @@ export async function runCli(args: readonly string[], output: Output): Promise<n
     await program.parseAsync(args, { from: "user" });
     return context.exitCode;
   } catch (error) {
-    if (!(error instanceof CommanderError)) return reportFailure(error, output, debug);
+    if (!(error instanceof CommanderError)) return reportFailure(error, output, style);
     if (error.exitCode === 0) return ExitCode.OK;
-    return reportFailure(usageError(error, program, args), output, debug);
+    return reportFailure(usageError(error, program, args), output, style);
   }
 }

@@ -1,6 +1,7 @@
 /** The run folder of a command: made, left behind by an error, named for a shell. */
 import { RunDir, type RunParams } from "../run/run_dir.ts";
-import { messageOf, UserError } from "../util/errors.ts";
+import { UserError } from "../util/errors.ts";
+import { errorLine } from "./failure.ts";
 
 /**
  * Makes the run folder: `out`, or where that is not given `runs/<name>`, with a number behind it
@@ -35,7 +36,7 @@ export async function createRunDir(
 export function leaveFailed(run: RunDir, error: unknown, didNothing: boolean): void {
   try {
     if (error instanceof UserError && didNothing) run.discard();
-    else run.note(`error: ${messageOf(error)}`);
+    else run.note(errorLine(error));
   } catch {
     // the disk may be what failed; the first error says more
   }

@@ -68,7 +68,7 @@ Deno.test({
       const refused = await metarl(["promp", "--dry-run", "--resume", "run"], folder);
       assert.deepEqual([refused.code, refused.stderr], [
         2,
-        "error: --dry-run can't be combined with --resume\n",
+        "error: --dry-run can't be combined with --resume [usage]\n",
       ]);
       assert.deepEqual(namesIn(folder), []);
     }),

@@ -71,17 +71,17 @@ cliTest("metarl envs check prints one row per check", async (folder) => {
 });
 
 cliTest("metarl envs refuses what it does not know", async (folder) => {
-  const refused = async (args: string[], message: string) => {
+  const refused = async (args: string[], message: string, errorCode = "usage") => {
     const { code, stdout, stderr } = await metarl(args, folder);
     assert.deepEqual({ code, stdout, stderr }, {
       code: 2,
       stdout: "",
-      stderr: `error: ${message}\n`,
+      stderr: `error: ${message} [${errorCode}]\n`,
     });
   };
   const unknown = 'Cannot find environment "RecherEnv"; did you mean "ReacherEnv"?';
-  await refused(["envs", "RecherEnv"], unknown);
-  await refused(["envs", "check", "RecherEnv"], unknown);
+  await refused(["envs", "RecherEnv"], unknown, "env-unknown");
+  await refused(["envs", "check", "RecherEnv"], unknown, "env-unknown");
   await refused(["envs", "check"], "missing required argument 'env'; see metarl envs check --help");
   await refused(["envs", "--jsn"], "unknown option '--jsn'; did you mean --json?");
   await refused(

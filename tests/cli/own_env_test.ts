@@ -71,7 +71,7 @@ cliTest("metarl trains on a JSON description, named in the configuration", async
   assert.deepEqual([changed.code, changed.stdout], [2, ""]);
   assert.match(
     changed.stderr,
-    /^error: can't resume run: the environment .*pendulum_goal\.json is another one than it was trained with \(sha256:[0-9a-f]{16}, now sha256:[0-9a-f]{16}\); put the files back, or start a new run\n$/,
+    /^error: can't resume run: the environment .*pendulum_goal\.json is another one than it was trained with \(sha256:[0-9a-f]{16}, now sha256:[0-9a-f]{16}\); put the files back, or start a new run \[resume-mismatch\]\n$/,
   );
 });
 
@@ -116,7 +116,7 @@ cliTest("metarl refuses files that are no environment, in one line", async (fold
   };
   await refused(
     ["promp", "c.json", "--env", "./none.ts"],
-    /^error: environment: can't read .*none\.ts: No such file or directory$/m,
+    /^error: environment: can't read .*none\.ts: No such file or directory \[env-file\]$/m,
   );
   await refused(["promp", "c.json", "--env", "empty.ts"], /empty\.ts exports no environment/);
   await refused(["promp", "c.json", "--env", "./c.json"], /c\.json: "env" is not a known key/);

@@ -10,7 +10,7 @@ import { fakeTrainer } from "./fake_trainer.ts";
 
 const [out, mode] = Deno.args;
 const output = new ProcessOutput();
-catchStrayFailures(output, false);
+catchStrayFailures(output, { debug: false, json: false });
 if (mode === "stray") {
   setTimeout(() => Promise.reject(new RunError("device-lost", "the device is\n  lost")), 150);
 }

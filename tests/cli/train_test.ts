@@ -257,7 +257,10 @@ fileTest(
     });
     const options: TrainOptions = { out, iterations: "3" };
     await assert.rejects(train("promp", undefined, options, new MemoryOutput(), dying), RunError);
-    assert.match(Deno.readTextFileSync(`${out}/log.txt`), /\nerror: the device is lost\n$/);
+    assert.match(
+      Deno.readTextFileSync(`${out}/log.txt`),
+      /\nerror: the device is lost \[device-lost\]\n$/,
+    );
     const output = new MemoryOutput();
     const again = fakeTrainer({ requests });
     await train("promp", undefined, { resume: out }, output, again);
@@ -363,7 +366,10 @@ processTest("a second Ctrl-C ends at once, unless it is the first one's echo", a
 
 processTest("an error that nobody waits for ends the run with one line", async (folder) => {
   const { code, stderr } = await metarlCommand(["run", "stray"], folder, SLOW_RUN).output();
-  assert.equal(new TextDecoder().decode(stderr), "fake device\nerror: the device is lost\n");
+  assert.equal(
+    new TextDecoder().decode(stderr),
+    "fake device\nerror: the device is lost [device-lost]\n",
+  );
   assert.equal(code, 1);
 });
 

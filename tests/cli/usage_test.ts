@@ -5,8 +5,11 @@ import { inTemporaryFolder, metarl, namesIn } from "./metarl_process.ts";
 
 const NEEDS_PROCESSES = lacks("read", "write", "run");
 
-/** Arguments and the one line on standard error; the exit code is 2 and nothing is written. */
-const REFUSED: readonly (readonly [string[], string])[] = [
+/**
+ * Arguments, the one line on standard error, and its code where that is not `usage`; the exit code
+ * is 2 and nothing is written.
+ */
+const REFUSED: readonly (readonly [args: string[], message: string, code?: string])[] = [
   [["mmmal"], `unknown command 'mmmal'; did you mean mmaml?`],
   [["traain"], `unknown command 'traain'; see metarl --help`],
   [["help", "prmp"], `unknown command 'prmp'; did you mean "promp"?`],
@@ -29,73 +32,111 @@ const REFUSED: readonly (readonly [string[], string])[] = [
     `command-argument value 'csh' is invalid for argument 'shell'. Allowed choices are zsh, bash, ` +
     `fish, powershell; see metarl complete --help`,
   ],
-  [["mmaml", "none.json"], `can't read the configuration none.json: No such file or directory`],
-  [["mmaml", "."], `can't read the configuration .: Is a directory`],
+  [
+    ["mmaml", "none.json"],
+    `can't read the configuration none.json: No such file or directory`,
+    "config-unreadable",
+  ],
+  [["mmaml", "."], `can't read the configuration .: Is a directory`, "config-unreadable"],
   [
     ["mmaml", "bad.json"],
     `bad.json: "hiden_sizes" is not a known key; did you mean "hidden_sizes"?`,
+    "config-unknown-key",
   ],
-  [["mmaml", "--seed", "-1"], `--seed: "seed" must be a whole number from 0 to 4294967295; got -1`],
+  [
+    ["mmaml", "--seed", "-1"],
+    `--seed: "seed" must be a whole number from 0 to 4294967295; got -1`,
+    "config-value",
+  ],
   [
     ["mmaml", "--seed", "one"],
     `--seed: "seed" must be a whole number from 0 to 4294967295; got "one"`,
+    "config-value",
   ],
   [
     ["mmaml", "--workers", ""],
     `--workers: "workers" must be a whole number from 1 to 1024, or null; got ""`,
+    "config-value",
   ],
   [
     ["mmaml", "--iterations", "0"],
     `--iterations: "n_itr" must be a whole number of at least 1; got 0`,
+    "config-value",
   ],
-  [["mmaml", "--set", "seed"], `--set must be key=value; got "seed"`],
+  [["mmaml", "--set", "seed"], `--set must be key=value; got "seed"`, "set-syntax"],
   [
     ["mmaml", "--set", "num_inner_grad_steps=0"],
     `--set: "num_inner_grad_steps" must be a whole number from 1 to 100; got 0`,
+    "config-value",
   ],
   [
     ["mmaml", "--overrides", "{seed: 1}"],
     `--overrides is not valid JSON: line 1, column 2: unexpected character 's'`,
+    "json-syntax",
   ],
   [
     ["mmaml", "--set", "env=MetaPointEnvCorners"],
     `--set: "env": cannot find environment "MetaPointEnvCorners"; did you mean "MetaPointEnvCorner"?`,
+    "config-unknown-env",
   ],
   [
     ["mmaml", "--mode", "4"],
     `--mode: "mode" must be from 0 to 3, or null for MetaPointEnvMomentumModes, which has 4 modes; ` +
     `got 4`,
+    "config-value",
   ],
   [
     ["mmaml", "--set", "observe_all_velocities=true"],
     `--set: "observe_all_velocities" is not an option of MetaPointEnvMomentumModes; leave it out`,
+    "config-value",
   ],
   [
     ["mmaml", "--set", "env=AntRandGoalModeEnv", "--set", "terminate=never"],
     `--set: "terminate" is not an option of AntRandGoalModeEnv; leave it out`,
+    "config-value",
   ],
   [
     ["mmaml", "--set", "terminate=fall"],
     `--set: "terminate" must be "fallen" or "never", or null; got "fall"`,
+    "config-value",
   ],
   [
     ["mmaml", "--out", "here"],
     `the folder here exists; choose another one with --out, or --force to replace the run in it`,
+    "out-exists",
   ],
-  [["mmaml", "--out", "bad.json"], `bad.json exists and is not a folder; choose another`],
+  [
+    ["mmaml", "--out", "bad.json"],
+    `bad.json exists and is not a folder; choose another`,
+    "out-exists",
+  ],
   [
     ["mmaml", "--out", "bad.json/run"],
     `can't create the run folder bad.json/run: bad.json is not a folder; choose another one with ` +
     `--out`,
+    "out-not-writable",
   ],
-  [["mmaml", "--init", "none"], `can't read checkpoint none: No such file or directory`],
-  [["mmaml", "--init", "here"], `the run folder here has no checkpoint`],
+  [
+    ["mmaml", "--init", "none"],
+    `can't read checkpoint none: No such file or directory`,
+    "checkpoint-not-found",
+  ],
+  [["mmaml", "--init", "here"], `the run folder here has no checkpoint`, "checkpoint-not-found"],
   [
     ["mmaml", "--init", "bad.json"],
     `can't use checkpoint bad.json: it is not a metarl checkpoint`,
+    "checkpoint-damaged",
   ],
-  [["mmaml", "--resume", "here"], `here is not a run folder: there is no params.json in it`],
-  [["mmaml", "--resume", "none"], `none is not a run folder: there is no params.json in it`],
+  [
+    ["mmaml", "--resume", "here"],
+    `here is not a run folder: there is no params.json in it`,
+    "run-not-found",
+  ],
+  [
+    ["mmaml", "--resume", "none"],
+    `none is not a run folder: there is no params.json in it`,
+    "run-not-found",
+  ],
   [["mmaml", "--resume", "here", "--out", "x"], `--out can't be combined with --resume`],
   [["mmaml", "--resume", "here", "--init", "x"], `--init can't be combined with --resume`],
   [["mmaml", "--resume", "here", "--force"], `--force can't be combined with --resume`],
@@ -108,11 +149,11 @@ Deno.test({
     inTemporaryFolder(async (folder) => {
       Deno.writeTextFileSync(`${folder}/bad.json`, '{"env": "x", "hiden_sizes": [1]}');
       Deno.mkdirSync(`${folder}/here`);
-      for (const [args, message] of REFUSED) {
+      for (const [args, message, errorCode = "usage"] of REFUSED) {
         const { code, stdout, stderr } = await metarl(args, folder);
         assert.deepEqual(
           { code, stdout, stderr },
-          { code: 2, stdout: "", stderr: `error: ${message}\n` },
+          { code: 2, stdout: "", stderr: `error: ${message} [${errorCode}]\n` },
           args.join(" "),
         );
       }
@@ -129,6 +170,19 @@ Deno.test({
       const { code, stderr } = await metarl(["mmaml", "none.json", "--debug"], folder);
       assert.equal(code, 2);
       assert.match(stderr, /^error: can't read.*\n[^]*at readConfigFile[^]*NotFound/);
+    }),
+});
+
+Deno.test({
+  name: "metarl --json prints the error as an object too",
+  ignore: NEEDS_PROCESSES,
+  fn: () =>
+    inTemporaryFolder(async (folder) => {
+      const { code, stdout, stderr } = await metarl(["mmaml", "none.json", "--json"], folder);
+      const message = "can't read the configuration none.json: No such file or directory";
+      assert.equal(stderr, `error: ${message} [config-unreadable]\n`);
+      const error = { type: "error", code: "config-unreadable", message, exitCode: 2 };
+      assert.deepEqual([code, stdout], [2, `${JSON.stringify(error)}\n`]);
     }),
 });
 
