@@ -34,6 +34,7 @@ const PROPOSALS: Readonly<Record<string, (complete: Complete) => void>> = {
   env: proposeEnvs,
   resume: proposeRuns,
   init: proposeRuns,
+  run: proposeRuns,
   model: proposeModels,
   "maml-model": proposeModels,
   data: proposeRuns,

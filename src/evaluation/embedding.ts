@@ -1,10 +1,11 @@
 /**
- * What a trained encoder makes of tasks: a map of their embeddings, how well modes of tasks lie
- * apart in it, and the same run with the encoder that it started with, for comparison.
+ * What a trained encoder makes of tasks: a map of their embeddings, and how well modes of tasks lie
+ * apart in it.
  *
  * Axis letters: M tasks, C width of an embedding.
  */
 import { chancePurity, countKinds, kMeans, purity, silhouette } from "../util/clusters.ts";
+import { RunError } from "../util/errors.ts";
 import { principalAxes } from "../util/pca.ts";
 import { KeyedRandom } from "../util/prng.ts";
 import { tsne } from "../util/tsne.ts";
@@ -66,11 +67,12 @@ export function modeSeparation(
  * Embeddings in the plane, and how well modes lie apart. The same input gives the same bytes. 200
  * embeddings take half a second, the time grows with the square of their number.
  *
- * @param embeddings [M, C], finite
+ * @param embeddings [M, C]
  * @param count M, at least 1
  * @param modes [M], or `null` where the environment has none
  * @param seed of t-SNE and of the clustering
- * @throws RunError `map-not-finite` where too many embeddings have exactly the same distances
+ * @throws RunError `embedding-not-finite`; `map-not-finite` where too many embeddings have exactly
+ * the same distances
  */
 export function embeddingMap(
   embeddings: Float32Array,
@@ -78,6 +80,15 @@ export function embeddingMap(
   modes: Int32Array | null,
   seed = 1,
 ): EmbeddingMap {
+  const bad = embeddings.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) {
+    throw new RunError(
+      "embedding-not-finite",
+      `Cannot draw embeddings: number ${bad % (embeddings.length / count)} of task ` +
+        `${Math.floor(bad * count / embeddings.length)} is ${embeddings[bad]}; take an earlier ` +
+        "checkpoint",
+    );
+  }
   const axes = principalAxes(embeddings, count, 2);
   const separation = modeSeparation(embeddings, modes, seed);
   return {

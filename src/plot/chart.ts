@@ -233,11 +233,17 @@ export interface LegendEntry {
   readonly color: string;
   /** Line, dot, or a ring. */
   readonly kind: "line" | "dot" | "ring";
+  /** A number or a letter on the dot. */
+  readonly mark?: string;
   readonly width?: number;
   readonly opacity?: number;
   /** Lengths of dashes and gaps, px; default: none, a solid line. */
   readonly dashes?: string;
 }
+
+/** Radius of a dot that has a mark, and size of the mark, px. */
+export const MARKED_RADIUS = 8;
+export const MARK_SIZE = 9;
 
 /** How the series of a name look. */
 export interface NameStyle {
@@ -268,6 +274,13 @@ function swatch(document: SvgDocument, entry: LegendEntry, x: number, y: number)
       ...{ "stroke-width": width, "stroke-opacity": opacity },
       ...(dashes !== undefined && { "stroke-dasharray": dashes }),
     });
+  }
+  if (entry.mark !== undefined) {
+    const [cx, middle] = [x + SWATCH / 2, { "text-anchor": "middle", "font-size": MARK_SIZE }];
+    return svgElement(document, "g", {}, [
+      svgElement(document, "circle", { cx, cy: y, r: MARKED_RADIUS, fill: color }),
+      svgElement(document, "text", { x: cx, y: y + 3, fill: "#ffffff", ...middle }, entry.mark),
+    ]);
   }
   return svgElement(document, "circle", {
     ...{ cx: x + SWATCH / 2, cy: y, r: 4.5 },

@@ -18,3 +18,4 @@ export {
 } from "./line_chart.ts";
 export { panels, type PanelsOptions } from "./panels.ts";
 export { type PngOptions, toPng } from "./png.ts";
+export { scatterChart, type ScatterPanel, type ScatterSpec } from "./scatter_chart.ts";

@@ -76,6 +76,25 @@ export class ResultDir implements Disposable {
     );
   }
 
+  /**
+   * Makes the folder or takes one that is there, for these files; others in it stay.
+   *
+   * @param force whether files of these names may be replaced
+   * @throws UserError `out-exists`, `out-not-writable`
+   */
+  static createFor(path: string, names: readonly string[], force: boolean): ResultDir {
+    const folder = path.replace(/(?<=.)\/+$/, "");
+    if (makeNew(folder)) return new ResultDir(folder, true);
+    isEmptyFolder(folder); // refuses what is no folder
+    const taken = force ? undefined : names.find((name) => exists(`${folder}/${name}`));
+    if (taken === undefined) return new ResultDir(folder, false);
+    throw new UserError(
+      "out-exists",
+      `there is a file ${folder}/${taken} already; replace it with --force, or choose another ` +
+        "folder with --out",
+    );
+  }
+
   /** Makes `<parent>/<stem>-<time>`; a number is added where that is taken. */
   static createStamped(stem: string, now: Date, parent = "runs"): ResultDir {
     const name = `${parent}/${stampedName(stem, now)}`;
