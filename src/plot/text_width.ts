@@ -12,6 +12,8 @@ const ADVANCES = [
   ...[50, 62, 64, 55, 64, 62, 36, 64, 64, 28, 28, 58, 28, 98, 64, 62],
   ...[64, 64, 42, 53, 40, 64, 60, 82, 60, 60, 53, 64, 34, 64, 84],
 ];
+/** The same for signs beyond ASCII that pictures use. */
+const SIGNS: Readonly<Record<string, number>> = { "°": 50, "±": 84, "→": 84, "−": 84 };
 /** Any other character is taken for a wide one. */
 const OTHER_ADVANCE = 100;
 
@@ -19,7 +21,7 @@ const OTHER_ADVANCE = 100;
 export function textWidth(text: string, size: number = TEXT_SIZE): number {
   let width = 0;
   for (const character of text) {
-    width += ADVANCES[character.codePointAt(0)! - 32] ?? OTHER_ADVANCE;
+    width += ADVANCES[character.codePointAt(0)! - 32] ?? SIGNS[character] ?? OTHER_ADVANCE;
   }
   return width * size / 100;
 }

@@ -129,10 +129,18 @@ export class CpuRenderer implements Renderer {
         const px = x0 + 0.5 - ax, py = y + 0.5 - ay;
         let wb = (px * (cy - ay) - (cx - ax) * py) * over;
         let wc = ((bx - ax) * py - px * (by - ay)) * over;
+        const skipped = stepsBefore(wb, wc, bStep, cStep);
+        wb += skipped * bStep;
+        wc += skipped * cStep;
         const row = y * size;
-        for (let x = x0; x <= x1; x++, wb += bStep, wc += cStep) {
+        let wasInside = false;
+        for (let x = x0 + skipped; x <= x1; x++, wb += bStep, wc += cStep) {
           const wa = 1 - wb - wc;
-          if (wa < 0 || wb < 0 || wc < 0) continue;
+          if (wa < 0 || wb < 0 || wc < 0) {
+            if (wasInside) break;
+            continue;
+          }
+          wasInside = true;
           const depth = wa * az + wb * bz + wc * cz;
           if (depth > map[row + x]) map[row + x] = depth;
         }
@@ -190,9 +198,21 @@ export class CpuRenderer implements Renderer {
         const px = x0 + 0.5 - ax, py = y + 0.5 - ay;
         let wb = (px * (cy - ay) - (cx - ax) * py) * over;
         let wc = ((bx - ax) * py - px * (by - ay)) * over;
-        for (let x = x0, i = y * width + x0; x <= x1; x++, i++, wb += bStep, wc += cStep) {
+        const skipped = stepsBefore(wb, wc, bStep, cStep);
+        wb += skipped * bStep;
+        wc += skipped * cStep;
+        let wasInside = false;
+        for (
+          let x = x0 + skipped, i = y * width + x;
+          x <= x1;
+          x++, i++, wb += bStep, wc += cStep
+        ) {
           const wa = 1 - wb - wc;
-          if (wa < 0 || wb < 0 || wc < 0) continue;
+          if (wa < 0 || wb < 0 || wc < 0) {
+            if (wasInside) break;
+            continue;
+          }
+          wasInside = true;
           const na = wa * az, nb = wb * bz, nc = wc * cz;
           const nearness = na + nb + nc;
           if (nearness <= nearest[i]) continue;
@@ -386,6 +406,20 @@ export class CpuRenderer implements Renderer {
     }
     return 1 - shade / 9;
   }
+}
+
+/**
+ * How many steps along a row a triangle's weights are negative for certain: rows of the box around
+ * a long, thin triangle are mostly outside of it.
+ */
+function stepsBefore(wb: number, wc: number, bStep: number, cStep: number): number {
+  let least = 0;
+  if (wb < 0 && bStep > 0) least = Math.max(least, -wb / bStep);
+  if (wc < 0 && cStep > 0) least = Math.max(least, -wc / cStep);
+  const wa = 1 - wb - wc, aStep = -bStep - cStep;
+  if (wa < 0 && aStep > 0) least = Math.max(least, -wa / aStep);
+  // one less, for rounding; beyond any picture where the row misses the triangle
+  return Math.max(Math.ceil(Math.min(least, 1e6)) - 1, 0);
 }
 
 /**
