@@ -51,14 +51,19 @@ export function reduceRowsKernel(): Kernel {
 /** Memory that the chunks' gradient rows may take before chunks are made larger. */
 export const MAX_GRADIENT_BYTES = 2 ** 25;
 
-/** Tiles of a chunk that keep the device busy and the chunks' gradient rows affordable. */
+/**
+ * Tiles of a chunk that keep the device busy and the chunks' gradient rows affordable.
+ * @param tasksPerLaunch tasks whose chunks run at the same time: each launch waits for the one
+ * before
+ */
 export function wantedTilesPerChunk(
   tiles: number,
   tasks: number,
   profile: TileProfile,
   gradFloats: number,
+  tasksPerLaunch = tasks,
 ): number {
-  const busy = Math.ceil(profile.targetWorkgroups / Math.max(1, tasks));
+  const busy = Math.ceil(profile.targetWorkgroups / Math.max(1, tasksPerLaunch));
   const affordable = Math.floor(MAX_GRADIENT_BYTES / Math.max(1, tasks * gradFloats * 4));
   return Math.ceil(tiles / Math.max(1, Math.min(busy, affordable)));
 }
@@ -66,6 +71,7 @@ export function wantedTilesPerChunk(
 /**
  * Into how many chunks of how many tiles each task is cut.
  * @param gradFloats floats of a chunk's gradient row
+ * @param tasksPerLaunch see {@link wantedTilesPerChunk}
  */
 export function chunksOf(
   kernel: Kernel,
@@ -74,10 +80,11 @@ export function chunksOf(
   maxSamples: number,
   { profile, limits }: PlanContext,
   gradFloats = 0,
+  tasksPerLaunch = tasks,
 ): { chunks: number; tilesPerChunk: number } {
   const tiles = Math.max(1, Math.ceil(maxSamples / tileSize));
   const tilesPerChunk = Math.min(
-    wantedTilesPerChunk(tiles, tasks, profile, gradFloats),
+    wantedTilesPerChunk(tiles, tasks, profile, gradFloats, tasksPerLaunch),
     unitsPerInvocation(kernel, limits),
   );
   return { chunks: Math.ceil(tiles / tilesPerChunk), tilesPerChunk };

@@ -131,6 +131,7 @@ export function planInnerStepPullback(
     samples.maxSamplesPerTask,
     context,
     packed.gradSize,
+    policy.tasksPerLaunch(tasks),
   );
   const packedRows = context.scratch("packed", tasks * packed.size * 2);
   const parts = context.scratch("gradients", tasks * cut.chunks * packed.gradSize);

@@ -79,7 +79,10 @@ export function planPolicyForward(command: PolicyForward, context: PlanContext):
     () => policyForwardKernel(policy),
   );
   const rows = context.scratch("packed", tasks * packed.size);
-  const cut = chunksOf(kernel, policy.tileSize, tasks, maxSamplesPerTask, context);
+  const cut = chunksOf(
+    ...[kernel, policy.tileSize, tasks, maxSamplesPerTask, context, 0] as const,
+    policy.tasksPerLaunch(tasks),
+  );
   return [
     {
       kernel: pack,

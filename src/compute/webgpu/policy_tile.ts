@@ -146,6 +146,11 @@ export class PolicyTile extends LayerTile {
     return perTile;
   }
 
+  /** Tasks of one launch: with weights in a uniform buffer each task has its own. */
+  tasksPerLaunch(tasks: number): number {
+    return this.uniform ? 1 : tasks;
+  }
+
   /** Observations of the tile's samples, zero behind the task's last one. */
   loadObservations(tile: TileBuilder): void {
     const { writer: w, width, threads } = tile;
@@ -257,7 +262,7 @@ export function policyDispatch(
     kernel,
     buffers: [...weights, ...buffers],
     scalars: [tasks, chunks, tilesPerChunk, ...scalars],
-    grid: [chunks, tile.uniform ? 1 : tasks, 1],
+    grid: [chunks, tile.tasksPerLaunch(tasks), 1],
     dynamicOffsets: tile.uniform ? range(tasks).map((m) => m * rowBytes) : undefined,
     units: tilesPerChunk,
   };

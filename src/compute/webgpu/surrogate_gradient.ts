@@ -184,6 +184,7 @@ export function planSurrogateGradient(
     samples.maxSamplesPerTask,
     context,
     packed.gradSize,
+    policy.tasksPerLaunch(tasks),
   );
   const packedRows = context.scratch("packed", tasks * packed.size);
   const parts = context.scratch("gradients", tasks * cut.chunks * packed.gradSize);
