@@ -30,7 +30,11 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     ...["run", "config", "util"],
   ],
   evaluation: ["trainer", "rollout", "envs", "run", "config", "util"],
-  cli: ["evaluation", "trainer", "golden", "compute", "envs", "run", "plot", "config", "util"],
+  report: ["evaluation", "run", "config", "util"],
+  cli: [
+    ...["report", "evaluation", "trainer", "golden", "compute", "envs"],
+    ...["run", "plot", "config", "util"],
+  ],
 };
 
 /** The only file of a folder that another folder may import, where it is not free to choose. */

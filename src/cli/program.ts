@@ -16,6 +16,7 @@ import { errorStyle, ExitCode, reportFailure } from "./failure.ts";
 import { mmamlCommand } from "./mmaml.ts";
 import type { Output } from "./output.ts";
 import { prompCommand } from "./promp.ts";
+import { reportCommand } from "./report.ts";
 import { VERSION } from "./version.ts";
 
 /** The command that the arguments name, as a user types it, and the argument behind its name. */
@@ -79,7 +80,15 @@ async function buildProgram(context: CliContext): Promise<Command> {
       "\nExample:\n  $ metarl mmaml configs/point_env_momentum_dense.json --seed 2",
     );
   for (
-    const make of [mmamlCommand, prompCommand, famleCommand, evalCommand, embedCommand, envsCommand]
+    const make of [
+      mmamlCommand,
+      prompCommand,
+      famleCommand,
+      evalCommand,
+      embedCommand,
+      reportCommand,
+      envsCommand,
+    ]
   ) {
     program.addCommand(inherit(make(context), program));
   }

@@ -51,8 +51,8 @@ export function isLaterVersion(a: string, b: string): boolean {
   return at >= 0 && left[at] > right[at];
 }
 
-/** Refuses runs that this version can't understand. */
-function checkMetarlVersion(folder: string, params: RunParams, version: string): void {
+/** Refuses runs that this version can't understand. @throws UserError `run-version` */
+export function checkMetarlVersion(folder: string, params: RunParams, version: string): void {
   if (!isLaterVersion(params.metarlVersion, version)) return;
   throw new UserError(
     "run-version",

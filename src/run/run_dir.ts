@@ -21,6 +21,7 @@ import { fileErrorReason, writeAllSync, writeError, writeFileAtomic } from "./fi
 import { formatTable, ProgressLog, type ProgressRow } from "./log.ts";
 import type { Provenance } from "./provenance.ts";
 import { stampedName } from "./result_dir.ts";
+import { removeEventFiles, TENSORBOARD_FOLDER } from "./tensorboard.ts";
 
 /** What params.json holds. */
 export interface RunParams {
@@ -71,7 +72,10 @@ export interface RunWriter {
 const PARAMS_FILE = "params.json";
 /** File of the rows, in a run's folder. */
 export const PROGRESS_FILE = "progress.csv";
-const LOG_FILE = "log.txt";
+/** File of what was said, in a run's folder. */
+export const LOG_FILE = "log.txt";
+/** File of the report, in a run's folder. */
+export const REPORT_FILE = "report.html";
 const LOCK_FILE = ".lock";
 /** Folder of the checkpoints, in a run's folder. */
 export const CHECKPOINT_FOLDER = "checkpoints";
@@ -157,8 +161,11 @@ async function acquireLock(folder: string): Promise<Deno.FsFile> {
 /** Deletes the files of an earlier run, and nothing else. */
 function removeRunFiles(folder: string): void {
   const checkpoints = `${folder}/${CHECKPOINT_FOLDER}`;
-  const names = [PARAMS_FILE, PROGRESS_FILE, LOG_FILE].map((name) => `${folder}/${name}`);
+  const names = [PARAMS_FILE, PROGRESS_FILE, LOG_FILE, REPORT_FILE].map((name) =>
+    `${folder}/${name}`
+  );
   for (const [, name] of listCheckpoints(checkpoints)) names.push(`${checkpoints}/${name}`);
+  removeEventFiles(`${folder}/${TENSORBOARD_FOLDER}`);
   for (const path of names) {
     try {
       Deno.removeSync(path);

@@ -1,7 +1,8 @@
 /** `metarl famle adapt`: a damaged robot, a meta-trained model, and what adapting makes of it. */
 import type { Device } from "../../compute/device.ts";
-import type { FamleConfig } from "../../config/famle.ts";
+import { type FamleConfig, publishedFamleConfig } from "../../config/famle.ts";
 import type { DamageKinds, FamleEnvFactory, Situation } from "../../envs/famle/famle_env.ts";
+import { describeMachine } from "../../run/provenance.ts";
 import { ResultDir } from "../../run/result_dir.ts";
 import type { FamleModel } from "../../trainer/famle_model.ts";
 import {
@@ -354,7 +355,7 @@ export async function adaptRobot(options: AdaptOptions, output: Output): Promise
   const finished = failure === null && !interrupt.signal.aborted;
   if (results.length > 0) {
     const seconds = (performance.now() - start) / 1000;
-    const run = { finished, seconds, device };
+    const run = { finished, seconds, device, model: plan.source };
     await showResults(results, study, damageText, folder, options, output, run);
   }
   // what was done before an error is kept
@@ -401,6 +402,11 @@ async function runStudy(
   return { results: done, device: device.description, failure };
 }
 
+/** Four significant digits: a likelihood in a file needs no more. */
+function shortNumber(value: number): number {
+  return Number(value.toPrecision(4));
+}
+
 async function showResults(
   results: readonly MethodRuns[],
   study: Study,
@@ -408,7 +414,12 @@ async function showResults(
   folder: ResultDir | null,
   options: AdaptOptions,
   output: Output,
-  run: { readonly finished: boolean; readonly seconds: number; readonly device: string },
+  run: {
+    readonly finished: boolean;
+    readonly seconds: number;
+    readonly device: string;
+    readonly model: string;
+  },
 ): Promise<void> {
   const { factory, online } = study;
   const healthy = healthyReward(results);
@@ -442,6 +453,9 @@ async function showResults(
       rewards: runs.map((episodes) => episodes.map(({ reward }) => reward)),
       damages: runs.map((episodes) => episodes[0].damage.name),
       selected: runs.map((episodes) => episodes.map(({ learned }) => learned?.selected ?? null)),
+      likelihoods: runs.map((episodes) =>
+        episodes.map(({ learned }) => (learned?.likelihoods ?? []).map(shortNumber))
+      ),
       last_5: { mean: summaries[i].last.mean, half_width: summaries[i].last.halfWidth },
       episodes_until_90_percent: summaries[i].recovery,
       stopped_episodes: summaries[i].stopped,
@@ -451,6 +465,13 @@ async function showResults(
     seconds: run.seconds,
     device: run.device,
     details: options.expDetails ?? null,
+    online,
+    steps: study.length.steps,
+    model: run.model,
+    situations: study.models.famle.situations.map(({ name }) => name),
+    settings: publishedFamleConfig(study.config),
+    machine: describeMachine(),
+    metarl_version: VERSION,
     files,
   };
   if (folder !== null) folder.write("adapt.json", `${JSON.stringify(summary, null, 2)}\n`);

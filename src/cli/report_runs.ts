@@ -1,0 +1,243 @@
+/** What `metarl report` does, and what is written at the end of a training run. */
+import { basename, dirname } from "node:path";
+import type { RunConfig } from "../config/schema.ts";
+import { embeddingMap } from "../evaluation/embedding.ts";
+import { evaluate } from "../evaluation/evaluate.ts";
+import { type LoadedRun, loadRun } from "../evaluation/load_run.ts";
+import { summarize } from "../evaluation/summary.ts";
+import { buildReport } from "../report/build.ts";
+import { reportHtml } from "../report/html.ts";
+import type { EvaluatedRun } from "../report/meta_report.ts";
+import { type MetaRun, readSource, type ReportSource } from "../report/read_run.ts";
+import { writeFileAtomic } from "../run/files.ts";
+import { REPORT_FILE } from "../run/run_dir.ts";
+import { writeTensorBoard } from "../run/tensorboard.ts";
+import { messageOf, UserError } from "../util/errors.ts";
+import { refuseOptions, seedOption, wholeOption } from "./options.ts";
+import type { Output } from "./output.ts";
+import { VERSION } from "./version.ts";
+
+/** What the user typed. */
+export interface ReportOptions {
+  readonly out?: string;
+  readonly tasks?: string;
+  readonly steps?: string;
+  readonly seed?: string;
+  readonly workers?: string;
+  /** False with --no-eval. */
+  readonly eval?: boolean;
+  readonly tensorboard?: true;
+  readonly force?: true;
+}
+
+const DEFAULT_TASKS = 40;
+const MOST_TASKS = 100_000;
+const MOST_STEPS = 100;
+const MOST_WORKERS = 1024;
+/** Trajectories that are drawn. */
+const PATHS = 12;
+
+/** How runs are evaluated. */
+interface EvaluationSetting {
+  readonly tasks: number;
+  /** `null`: as in training. */
+  readonly steps: number | null;
+  readonly seed: number;
+  readonly workers: number;
+}
+
+async function evaluateRun(
+  loaded: LoadedRun,
+  setting: EvaluationSetting,
+  output: Output,
+): Promise<EvaluatedRun> {
+  const { tasks, seed } = setting;
+  const evaluation = await evaluate(loaded, {
+    ...{ tasks, seed, mode: loaded.config.mode, workers: setting.workers, paths: PATHS },
+    steps: setting.steps ?? loaded.config.innerSteps,
+    observer: {
+      onTasks: (done) => output.status(`${loaded.path}: ${done}/${tasks} tasks`),
+      onNotice: (line) => output.error(line),
+    },
+  });
+  output.status(null);
+  const { modes } = loaded.env.spec;
+  const { embeddings } = evaluation;
+  return {
+    ...{ loaded, seed, evaluation },
+    summary: summarize(evaluation, modes),
+    map: embeddings === null
+      ? null
+      : embeddingMap(embeddings, tasks, modes === 0 ? null : evaluation.tasks.modes),
+  };
+}
+
+/** The run with its checkpoint; a line for the reader where it has none yet. */
+async function loadForReport(run: MetaRun): Promise<LoadedRun | string> {
+  try {
+    return await loadRun(run.path, { checkpoint: null, version: VERSION });
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    if (error.code === "checkpoint-not-found") return `Not evaluated: ${error.message}.`;
+    throw new UserError(
+      error.code,
+      `${error.message}; with --no-eval the report is made without evaluating`,
+      { cause: error },
+    );
+  }
+}
+
+function tasksText(tasks: number): string {
+  return tasks === 1 ? "1 task" : `${tasks} tasks`;
+}
+
+function isMetarlRun(source: ReportSource): source is MetaRun {
+  return source.kind === "meta" && source.params !== null;
+}
+
+async function makePage(
+  sources: readonly ReportSource[],
+  setting: EvaluationSetting | null,
+  output: Output,
+): Promise<string> {
+  const evaluations = new Map<string, EvaluatedRun>();
+  const notices: string[] = [];
+  const loaded: LoadedRun[] = [];
+  for (const source of setting === null ? [] : sources.filter(isMetarlRun)) {
+    const run = await loadForReport(source);
+    if (typeof run === "string") notices.push(run);
+    else loaded.push(run);
+  }
+  for (const run of loaded) run.notices.forEach((line) => notices.push(line));
+  notices.forEach((line) => output.error(line));
+  for (const run of loaded) {
+    output.error(`evaluating ${tasksText(setting!.tasks)} of ${run.path} for the report`);
+    evaluations.set(run.path, await evaluateRun(run, setting!, output));
+  }
+  return await reportHtml(buildReport({ sources, evaluations, notices }), VERSION);
+}
+
+/** Where the report goes where it is not said. */
+function defaultOut({ path }: ReportSource): string {
+  return path.endsWith(".csv")
+    ? `${path.slice(0, -".csv".length)}-${REPORT_FILE}`
+    : `${path}/${REPORT_FILE}`;
+}
+
+function checkOut(path: string, force: boolean): void {
+  let isThere: boolean;
+  try {
+    isThere = !Deno.statSync(path).isFile || !force;
+  } catch {
+    isThere = false; // or the folder is not there, which writing tells
+  }
+  if (!isThere) return;
+  throw new UserError(
+    "out-exists",
+    `${path} exists; choose another file or replace it with --force`,
+  );
+}
+
+/** `1.2 MB` */
+function sizeText(bytes: number): string {
+  return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+function writeTensorBoards(
+  sources: readonly ReportSource[],
+  options: ReportOptions,
+  output: Output,
+): void {
+  const { tasks, steps, seed, workers } = options;
+  refuseOptions({ tasks, steps, seed, workers }, "--tensorboard");
+  if (options.out !== undefined && sources.length > 1) {
+    throw new UserError("usage", "--tensorboard with --out takes one run; leave --out out");
+  }
+  for (const source of sources) {
+    if (source.kind === "famle-adapt") {
+      throw new UserError(
+        "usage",
+        `${source.path} is a result of famle adapt, which has no progress.csv for TensorBoard`,
+      );
+    }
+    const { path, progress, params } = source;
+    const folder = options.out ??
+      `${path.endsWith(".csv") ? dirname(path) : path}/tensorboard`;
+    const started = params === null ? 0 : Date.parse(params.started) / 1000;
+    const file = writeTensorBoard(folder, progress, started);
+    output.line(`${file}: ${progress.rows.length} steps; tensorboard --logdir ${folder}`);
+  }
+}
+
+/** Writes the report of these runs. @throws UserError for whatever the user has to change */
+export async function reportRuns(
+  paths: readonly string[],
+  options: ReportOptions,
+  output: Output,
+): Promise<void> {
+  const setting: EvaluationSetting = {
+    tasks: wholeOption("--tasks", options.tasks, DEFAULT_TASKS, 1, MOST_TASKS),
+    steps: options.steps === undefined
+      ? null
+      : wholeOption("--steps", options.steps, 1, 1, MOST_STEPS),
+    seed: seedOption(options.seed),
+    workers: wholeOption(
+      "--workers",
+      options.workers,
+      navigator.hardwareConcurrency,
+      1,
+      MOST_WORKERS,
+    ),
+  };
+  const sources: ReportSource[] = [];
+  for (const path of paths) {
+    const source = await readSource(path, VERSION);
+    // the same folder twice says nothing more
+    if (!sources.some((other) => other.path === source.path)) sources.push(source);
+  }
+  if (options.tensorboard) return writeTensorBoards(sources, options, output);
+  if (options.eval === false) {
+    const { tasks, steps, seed, workers } = options;
+    refuseOptions({ tasks, steps, seed, workers }, "--no-eval");
+  }
+  if (options.out !== undefined) checkOut(options.out, options.force === true);
+  const out = options.out ?? defaultOut(sources[0]);
+  const page = new TextEncoder().encode(
+    await makePage(sources, options.eval === false ? null : setting, output),
+  );
+  writeFileAtomic(dirname(out), basename(out), page);
+  output.line(`report: ${out} (${sizeText(page.length)})`);
+}
+
+/**
+ * Writes report.html into the folder of a run that has just ended; an error becomes one line, since
+ * the run is done and saved. The file is there from the start and is replaced once a meta-batch of
+ * fresh tasks was evaluated.
+ *
+ * @param finished whether to evaluate: a run that was stopped waits for nothing
+ */
+export async function writeRunReport(
+  path: string,
+  config: RunConfig,
+  workers: number,
+  finished: boolean,
+  output: Output,
+  say: (line: string) => void,
+): Promise<void> {
+  const write = async (setting: EvaluationSetting | null) => {
+    const source = await readSource(path, VERSION);
+    const page = new TextEncoder().encode(await makePage([source], setting, output));
+    writeFileAtomic(path, REPORT_FILE, page);
+  };
+  try {
+    await write(null);
+    if (finished) {
+      const tasks = Math.min(config.metaBatchSize, DEFAULT_TASKS);
+      await write({ tasks, steps: null, seed: config.seed, workers });
+    }
+    say(`report: ${path}/${REPORT_FILE}`);
+  } catch (error) {
+    output.status(null);
+    output.error(`warning: no report, or one without fresh tasks: ${messageOf(error)}`);
+  }
+}

@@ -1,0 +1,310 @@
+/** The sections about FAMLE: what a damaged robot did, how a model was trained, collected data. */
+import { mean, meanInterval } from "../util/statistics.ts";
+import type { AdaptMethod, AdaptResult } from "./adapt_result.ts";
+import { bandText, meanBand } from "./band.ts";
+import { settingText } from "./groups.ts";
+import {
+  type Block,
+  type ChartBlock,
+  type LineSeries,
+  type Reference,
+  rounded,
+  type Section,
+  type TableBlock,
+} from "./model.ts";
+import { columnOf, type FamleResult, type FamleRun } from "./read_run.ts";
+import { formatReturn, formatSeconds } from "./text.ts";
+
+/** Names of the methods for people. */
+const METHODS: Readonly<Record<string, string>> = {
+  healthy: "healthy robot",
+  famle: "FAMLE",
+  maml: "one embedding (MAML)",
+  mbrl: "from scratch (MBRL)",
+};
+/** Their places in the palette. */
+const COLORS: Readonly<Record<string, number>> = { famle: 0, maml: 1, mbrl: 2, healthy: 3 };
+/** Share of the healthy robot's reward that counts as recovered. */
+const RECOVERED = 0.9;
+const LAST_EPISODES = 5;
+
+function methodName({ method }: { readonly method: string }): string {
+  return METHODS[method] ?? method;
+}
+
+/** Mean over seeds at every episode that all of them have. */
+function rewardSeries(method: AdaptMethod): LineSeries {
+  const episodes = Math.min(...method.rewards.map((run) => run.length));
+  const points = Array.from(
+    { length: episodes },
+    (_, e) => meanBand(method.rewards.map((run) => run[e])),
+  );
+  return {
+    name: methodName(method),
+    color: COLORS[method.method] ?? 4,
+    look: method.method === "healthy" ? "dashed" : "solid",
+    dots: episodes <= 40,
+    x: points.map((_, e) => e + 1),
+    y: points.map((point) => rounded(point.mean)),
+    ...method.rewards.length === 1 ? {} : {
+      low: points.map((point) => rounded(point.low)),
+      high: points.map((point) => rounded(point.high)),
+    },
+  };
+}
+
+function rewardsChart(result: AdaptResult, id: string): ChartBlock {
+  const { healthy_reward: healthy, methods, seeds, online } = result;
+  const references: Reference[] = healthy === null || healthy <= 0
+    ? []
+    : [{ y: RECOVERED * healthy, label: "90 % of healthy" }];
+  return {
+    kind: "chart",
+    id,
+    caption: `Reward per ${online ? "stretch between two adaptations" : "episode"}; ${
+      bandText(seeds.length, "seeds")
+    }.`,
+    chart: {
+      kind: "lines",
+      x: { label: online ? "stretch" : "episode", integer: true },
+      variants: [{ label: "reward", series: methods.map(rewardSeries), references }],
+    },
+  };
+}
+
+function interval(values: readonly number[]): string {
+  const { mean: middle, halfWidth } = meanInterval(values);
+  // of two values it is no more than a guess
+  return halfWidth === null || values.length < 3
+    ? formatReturn(middle)
+    : `${formatReturn(middle)} ± ${formatReturn(halfWidth)}`;
+}
+
+function methodsTable({ methods }: AdaptResult): TableBlock {
+  return {
+    kind: "table",
+    caption: "95 % intervals over seeds; a seed that never recovered counts as one episode more " +
+      "than there are.",
+    head: [
+      ...["method", "first episode", `last ${LAST_EPISODES}`, "until 90 % of healthy"],
+      ...["never", "stopped episodes", "plans without a finite return"],
+    ],
+    rows: methods.map((method) => {
+      const { rewards, episodes_until_90_percent: until } = method;
+      return [
+        methodName(method),
+        interval(rewards.map(([first]) => first)),
+        interval(rewards.map((run) => mean(run.slice(-LAST_EPISODES)))),
+        until === null
+          ? "-"
+          : `${interval(until.map((count, s) => count ?? rewards[s].length + 1))} episodes`,
+        until === null
+          ? "-"
+          : `${until.filter((count) => count === null).length} of ${until.length}`,
+        String(method.stopped_episodes),
+        String(method.non_finite_sequences),
+      ];
+    }),
+  };
+}
+
+/** Mean likelihood of each situation after each episode, over the seeds. */
+function likelihoodBlocks(result: AdaptResult, method: AdaptMethod, id: string): Block[] {
+  const runs = method.likelihoods.filter((run) => run.length > 0 && run[0].length > 1);
+  if (runs.length === 0) return [];
+  const episodes = Math.min(...runs.map((run) => run.length));
+  const count = runs[0][0].length;
+  const names = count === result.situations.length
+    ? result.situations
+    : Array.from({ length: count }, (_, g) => `embedding ${g}`);
+  return [
+    { kind: "heading", text: `What it looks like to ${methodName(method)}` },
+    {
+      kind: "chart",
+      id,
+      caption: "Likelihood of each training situation by what was observed until the end of the " +
+        (result.online ? "stretch" : "episode") +
+        (runs.length === 1 ? "." : `; mean over ${runs.length} seeds.`),
+      chart: {
+        kind: "heat",
+        x: { label: result.online ? "stretch" : "episode" },
+        rows: names,
+        columns: Array.from({ length: episodes }, (_, e) => e + 1),
+        value: "likelihood",
+        values: names.map((_, g) =>
+          Array.from({ length: episodes }, (_, e) => {
+            const values = runs.map((run) => run[e][g]).filter((value) => value !== undefined);
+            return values.length === 0 ? null : rounded(mean(values), 4);
+          })
+        ),
+      },
+    },
+  ];
+}
+
+function damageTable({ seeds, methods }: AdaptResult): TableBlock {
+  const { damages } = methods.find(({ method }) => method === "famle") ?? methods[0];
+  return {
+    kind: "table",
+    head: ["seed", "damage"],
+    rows: seeds.map((seed, s) => [String(seed), damages[s] ?? "-"]),
+  };
+}
+
+/** Results of `famle adapt`. @param at number of the result in the page, from 0 */
+export function adaptSections({ path, result }: FamleResult, at: number): Section[] {
+  const suffix = at === 0 ? "" : `-${at + 1}`;
+  const { env, damage, seeds, methods, fewer_episodes_than: tests } = result;
+  const facts: [string, string][] = [
+    ["robot", env],
+    ["damage", damage],
+    ["seeds", seeds.join(", ")],
+    ["steps of an episode", result.steps === null ? "-" : String(result.steps)],
+    ["model", result.model ?? "-"],
+    ["device", result.device],
+    ["time", formatSeconds(result.seconds)],
+    ["metarl", result.metarl_version ?? "-"],
+    ...Object.entries(result.machine).map(([name, value]): [string, string] => [
+      name,
+      String(value ?? "-"),
+    ]),
+    ["note", result.details ?? "-"],
+    ["folder", path],
+  ];
+  return [
+    {
+      id: `rewards${suffix}`,
+      title: `${env}: ${damage}`,
+      blocks: [
+        ...result.finished
+          ? []
+          : [{ kind: "text", text: "This study was stopped before its end." } as const],
+        rewardsChart(result, `rewards${suffix}`),
+        methodsTable(result),
+        ...tests.length === 0 ? [] : [
+          {
+            kind: "list",
+            items: tests.map(({ than, p }) =>
+              `FAMLE needs fewer episodes than ${methodName({ method: than })}: p = ${
+                p.toPrecision(2)
+              } (exact one-sided permutation test, paired by seed)`
+            ),
+          } as const,
+        ],
+        ...methods.flatMap((method) =>
+          likelihoodBlocks(result, method, `likelihoods${suffix}-${method.method}`)
+        ),
+      ],
+    },
+    {
+      id: `damage${suffix}`,
+      title: "Damage and settings",
+      blocks: [
+        damageTable(result),
+        { kind: "table", head: ["", ""], rows: facts },
+        ...Object.keys(result.settings).length === 0 ? [] : [
+          {
+            kind: "table",
+            folded: "All settings",
+            head: ["setting", "value"],
+            rows: Object.entries(result.settings).map(([key, value]) => [key, settingText(value)]),
+          } as const,
+        ],
+      ],
+    },
+  ];
+}
+
+/** Points of a curve. */
+const MOST_POINTS = 500;
+
+function thinned<T>(values: readonly T[]): T[] {
+  const every = Math.ceil(values.length / MOST_POINTS);
+  return values.filter((_, i) => i % every === 0 || i === values.length - 1);
+}
+
+/** Loss over the meta-iterations, its mean and that of each situation. */
+function trainingChart(
+  { progress: { columns, rows }, situations }: FamleRun,
+  id: string,
+): ChartBlock {
+  const kept = thinned(rows);
+  const x = columnOf(kept, "MetaIterations").map((value) => value ?? 0);
+  const line = (column: string, name: string, color: number): LineSeries => ({
+    ...{ name, color, x },
+    y: columnOf(kept, column).map((value) => rounded(value)),
+  });
+  const losses = columns.filter((name) => /^Loss_\d+$/.test(name));
+  return {
+    kind: "chart",
+    id,
+    caption: "Mean squared error per row, normalised, in the last pass over a situation.",
+    chart: {
+      kind: "lines",
+      x: { label: "meta-iteration" },
+      variants: [
+        { label: "loss, mean over situations", series: [line("MeanLoss", "mean", 0)] },
+        {
+          label: "loss of each situation",
+          series: losses.map((column, g) => line(column, situations[g] ?? `situation ${g}`, g)),
+        },
+      ],
+    },
+  };
+}
+
+/** Rewards while data were collected. */
+function collectChart(
+  { progress: { rows }, situations }: FamleRun,
+  id: string,
+): ChartBlock {
+  const kept = rows.filter(({ Reward }) => Reward !== null);
+  const indices = [...new Set(kept.map(({ Situation }) => Situation ?? 0))].sort((a, b) => a - b);
+  return {
+    kind: "chart",
+    id,
+    caption: "Reward of every episode; the first ones act at random.",
+    chart: {
+      kind: "lines",
+      x: { label: "episode of the situation", integer: true },
+      variants: [{
+        label: "reward",
+        series: indices.map((g) => {
+          const own = thinned(kept.filter(({ Situation }) => (Situation ?? 0) === g));
+          return {
+            name: situations[g] ?? `situation ${g}`,
+            color: g,
+            x: own.map((_, i) => i + 1),
+            y: own.map(({ Reward }) => rounded(Reward)),
+          };
+        }),
+      }],
+    },
+  };
+}
+
+/** A run of `famle train` or `famle collect`. @param at number of the run in the page, from 0 */
+export function famleRunSection(run: FamleRun, at: number): Section {
+  const id = `${run.kind}${at === 0 ? "" : `-${at + 1}`}`;
+  const isTraining = run.kind === "famle-train";
+  const { params: { environment, seed, config }, progress: { rows }, path } = run;
+  return {
+    id,
+    title: `${isTraining ? "Meta-training" : "Collecting data"}: ${environment.name}, seed ${seed}`,
+    blocks: [
+      isTraining ? trainingChart(run, id) : collectChart(run, id),
+      {
+        kind: "text",
+        text: isTraining
+          ? `${rows.at(-1)!.MetaIterations} meta-iterations. Folder: ${path}`
+          : `${rows.length} episodes. Folder: ${path}`,
+      },
+      {
+        kind: "table",
+        folded: "All settings",
+        head: ["setting", "value"],
+        rows: Object.entries(config).map(([key, value]) => [key, settingText(value)]),
+      },
+    ],
+  };
+}

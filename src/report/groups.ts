@@ -1,0 +1,173 @@
+/**
+ * Runs that differ in nothing but the seed are one group: their curves become a mean with an
+ * interval. What sets groups apart is what they are called.
+ */
+import { basename } from "node:path";
+import { CONFIG_KEYS, configKeys } from "../config/schema.ts";
+import { ITERATION_COLUMN } from "../run/log.ts";
+import type { JsonValue } from "../util/json.ts";
+import { meanBand } from "./band.ts";
+import { rounded } from "./model.ts";
+import type { MetaRun } from "./read_run.ts";
+
+/** Runs of the same settings. */
+export interface RunGroup {
+  readonly label: string;
+  /** Place in the palette. */
+  readonly color: number;
+  readonly runs: readonly LabelledRun[];
+}
+
+/** A run and what it is called in the report. */
+export interface LabelledRun {
+  readonly run: MetaRun;
+  readonly label: string;
+  /** Place in the palette. */
+  readonly color: number;
+}
+
+/** Runs on one environment, whose returns can be compared. */
+export interface EnvironmentRuns {
+  /** `null`: not known. */
+  readonly environment: string | null;
+  readonly groups: readonly RunGroup[];
+}
+
+/** Keys that have no influence on the results, and the seed. */
+const FREE_KEYS: ReadonlySet<string> = new Set([
+  CONFIG_KEYS.seed.published,
+  ...configKeys().filter(([, key]) => key.freeOnResume === true).map(([, key]) => key.published),
+]);
+
+/** Settings that decide the results but for the seed; a key that is not there has its default. */
+export function decidingSettings({ config }: MetaRun): Record<string, JsonValue> {
+  if (config === null) return {};
+  const settings: Record<string, JsonValue> = {};
+  for (const [, key] of configKeys()) {
+    if (!FREE_KEYS.has(key.published)) {
+      settings[key.published] = (key.default ?? null) as JsonValue;
+    }
+  }
+  for (const [key, value] of Object.entries(config)) {
+    if (!FREE_KEYS.has(key)) settings[key] = value;
+  }
+  return settings;
+}
+
+/** Runs of the published code tell too little about themselves to be put together. */
+function groupKey(run: MetaRun): string {
+  if (run.params === null) return `file ${run.path}`;
+  const { algorithm, environment: { name, version } } = run.params;
+  const settings = Object.entries(decidingSettings(run)).sort(([a], [b]) => a < b ? -1 : 1);
+  return JSON.stringify([algorithm, name, version, settings]);
+}
+
+/** Deciding keys that differ among the runs, by published name. */
+export function differingKeys(runs: readonly MetaRun[]): string[] {
+  const all = runs.filter(({ config }) => config !== null).map(decidingSettings);
+  const keys = [...new Set(all.flatMap((settings) => Object.keys(settings)))];
+  return keys.filter((key) => new Set(all.map((each) => JSON.stringify(each[key]))).size > 1);
+}
+
+/** Most settings that a name has; runs that differ in more are called by their folder. */
+const NAMED_SETTINGS = 2;
+
+function groupLabel(runs: readonly MetaRun[], others: readonly MetaRun[]): string {
+  const [{ params, algorithm, path }] = runs;
+  const folder = basename(path) === "progress.csv" ? path : basename(path);
+  if (params === null) return algorithm === null ? folder : `${algorithm} (${folder})`;
+  const same = others.filter((other) => other.params !== null && other.algorithm === algorithm);
+  const keys = differingKeys(same).filter((key) => key !== CONFIG_KEYS.env.published);
+  const name = algorithm ?? folder;
+  if (keys.length > NAMED_SETTINGS) return `${name} (${folder})`;
+  const settings = decidingSettings(runs[0]);
+  return [name, ...keys.map((key) => `${key} ${settingText(settings[key])}`)].join(", ");
+}
+
+/** A setting's value for people. */
+export function settingText(value: JsonValue | undefined): string {
+  if (value === undefined) return "-";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** The name, with a number behind it where others have it already. */
+function unique(names: readonly string[]): string[] {
+  const seen = new Map<string, number>();
+  return names.map((name) => {
+    const count = (seen.get(name) ?? 0) + 1;
+    seen.set(name, count);
+    return count === 1 ? name : `${name} (${count})`;
+  });
+}
+
+/** Puts together what belongs together, in the order in which it was given. */
+export function groupRuns(runs: readonly MetaRun[]): EnvironmentRuns[] {
+  const environments = [...new Set(runs.map(({ environment }) => environment))];
+  return environments.map((environment) => {
+    const here = runs.filter((run) => run.environment === environment);
+    const byKey = new Map<string, MetaRun[]>();
+    for (const run of here) {
+      const key = groupKey(run);
+      byKey.set(key, [...(byKey.get(key) ?? []), run]);
+    }
+    const groups = [...byKey.values()];
+    const labels = unique(groups.map((group) => groupLabel(group, here)));
+    const runLabels = unique(
+      groups.flatMap((group, g) =>
+        group.map(({ seed }) =>
+          group.length === 1 ? labels[g] : `${labels[g]}, seed ${seed ?? "?"}`
+        )
+      ),
+    );
+    let count = 0;
+    return {
+      environment,
+      groups: groups.map((group, color) => ({
+        label: labels[color],
+        color,
+        runs: group.map((run) => ({ run, label: runLabels[count], color: count++ })),
+      })),
+    };
+  });
+}
+
+/** A column over the iterations of a group. */
+export interface GroupCurve {
+  readonly x: number[];
+  readonly y: (number | null)[];
+  /** Of several runs. */
+  readonly low?: (number | null)[];
+  readonly high?: (number | null)[];
+}
+
+/**
+ * Mean over the runs of what `pick` takes of their rows, at iterations that all of them have, with
+ * the band of {@link meanBand} where there are several.
+ *
+ * @param most number of points that are kept: every n-th iteration, and the last one
+ */
+export function groupCurve(
+  { runs }: RunGroup,
+  pick: (run: MetaRun) => readonly (number | null)[],
+  most: number,
+): GroupCurve {
+  const tables = runs.map(({ run }) => {
+    const values = pick(run);
+    return new Map(run.progress.rows.map((row, i) => [row[ITERATION_COLUMN], values[i]]));
+  });
+  const [first, ...others] = tables;
+  const common = [...first.keys()]
+    .filter((x): x is number => x !== null && others.every((table) => table.has(x)));
+  const every = Math.ceil(common.length / most);
+  const x = common.filter((_, i) => i % every === 0 || i === common.length - 1);
+  const points = x.map((at) => {
+    return meanBand(tables.map((table) => table.get(at) ?? NaN));
+  });
+  const y = points.map((point) => rounded(point.mean));
+  if (runs.length < 2) return { x, y };
+  return {
+    ...{ x, y },
+    low: points.map((point) => rounded(point.low)),
+    high: points.map((point) => rounded(point.high)),
+  };
+}
