@@ -168,6 +168,16 @@ export interface Oracle {
   act(obs: Float64Array, task: ArrayLike<number>, action: Float64Array): void;
 }
 
+/** A round wall about the origin of the plane, open near one place on it. */
+export interface RoundWall {
+  /** m */
+  readonly radius: number;
+  /** The middle of the gap, x and y in m. */
+  readonly gap: readonly [number, number];
+  /** It is open within this distance of it, m. */
+  readonly gapRadius: number;
+}
+
 /** An environment with its options set. */
 export interface EnvFactory {
   /** Tables and sizes. */
@@ -189,6 +199,8 @@ export interface EnvFactory {
   readonly usesMujoco?: boolean;
   /** Where tasks are places in the plane: the place (x, y in m) of a task's row [D]. */
   readonly goalOf?: (row: ArrayLike<number>) => readonly [number, number];
+  /** Where a task [D] has walls in the plane, for pictures. */
+  readonly wallsOf?: (row: ArrayLike<number>) => readonly RoundWall[];
   /** A controller that is told the task, where one is known. */
   readonly oracle?: Oracle;
 }

@@ -141,6 +141,12 @@ export const walls: EnvDefinition = {
         drawTasks(spec, sampleTask, random, iteration, count, mode),
       createInstance: () => Promise.resolve(new WallsEnv(spec, values)),
       goalOf: placeOf,
+      wallsOf: (row) =>
+        WALL_RADII.map((radius, wall) => ({
+          radius,
+          gap: [row[2 + 2 * wall], row[3 + 2 * wall]],
+          gapRadius: GAP_RADIUS,
+        })),
       oracle: ORACLE,
     };
   },
