@@ -30,4 +30,12 @@ if run mmaml does-not-exist.json 2>message; then
   exit 1
 fi
 test "$(wc -l <message)" -eq 1
+for forbidden in 'await fetch("http://127.0.0.1:1/")' 'new Deno.Command("/bin/ls").outputSync()'; do
+  echo "$forbidden; export default {};" >forbidden.js
+  if run envs forbidden.js 2>message; then
+    echo "error: an environment was allowed to $forbidden" >&2
+    exit 1
+  fi
+  grep -q 'a permission that metarl does not have \[env-module\]$' message
+done
 ls -l metarl

@@ -4,6 +4,7 @@
  * executable of it, compiled/metarl. DENORT_BIN names the runtime where it can't be downloaded.
  */
 import { basename, dirname, relative } from "node:path/posix";
+import manifest from "../deno.json" with { type: "json" };
 
 const root = new URL("..", import.meta.url).pathname;
 const bundle = `${root}compiled/bundle`;
@@ -13,8 +14,8 @@ const output = `${root}compiled/metarl`;
 const WORKERS = ["trainer/sampler_worker", "compute/cpu/cpu_worker"];
 const MAIN = "cli/main";
 
-/** What the binary may do without asking: its own files; no network, no subprocess. */
-const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-sys", "--allow-env", "--no-prompt"];
+/** What the binary may do, which is what `deno task metarl` may; README says why. */
+const PERMISSIONS = manifest.tasks.metarl.split(" ").filter((word) => word.startsWith("--"));
 
 async function deno(args: string[]): Promise<void> {
   const { success } = await new Deno.Command(Deno.execPath(), {

@@ -25,7 +25,8 @@ export function errorStyle(args: readonly string[]): ErrorStyle {
 
 /** Stable code of an error; `internal` for a defect of metarl. */
 function codeOf(error: unknown): string {
-  return error instanceof UserError || error instanceof RunError ? error.code : "internal";
+  if (error instanceof UserError || error instanceof RunError) return error.code;
+  return error instanceof Deno.errors.NotCapable ? "permission" : "internal";
 }
 
 /** The line of an error without its code: what was wrong. */

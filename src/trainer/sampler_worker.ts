@@ -15,12 +15,21 @@ let runner: TaskRunner | null = null;
 let lease: JobLease | null = null;
 
 /**
- * A failure that metarl itself found would come back in any worker. Any other error (a trap in
- * WASM, memory that ran out) may be this worker's own: the job is given to a new one.
+ * A failure that metarl itself found, or a permission that is missing, would come back in any
+ * worker. Any other error (a trap in WASM, memory that ran out) may be this worker's own: the job
+ * is given to a new one.
  */
 function report(error: unknown): void {
-  const known = error instanceof RunError || error instanceof UserError;
   const message = messageOf(error);
+  if (error instanceof Deno.errors.NotCapable) {
+    scope.postMessage({
+      type: "error",
+      code: "permission",
+      message: `The environment: ${message}`,
+    });
+    return;
+  }
+  const known = error instanceof RunError || error instanceof UserError;
   scope.postMessage(
     known ? { type: "error", code: error.code, message } : { type: "crash", message },
   );
@@ -49,6 +58,12 @@ function runJob(iteration: number, task: number, lease: JobLease): FromSampler {
 }
 
 refuseToEnd();
+
+// what an environment started and nobody waits for
+self.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  report(event.reason);
+});
 
 scope.onmessage = async ({ data }) => {
   try {

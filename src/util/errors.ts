@@ -48,7 +48,13 @@ export class RunError extends Error {
   }
 }
 
+/** Advice of Deno's where a permission is missing: it is for whoever compiles metarl. */
+const PERMISSION_ADVICE = /, (run again with|specify the required permissions) .*$/s;
+
 /** The message of whatever was thrown. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return error instanceof Deno.errors.NotCapable
+    ? error.message.replace(PERMISSION_ADVICE, ", a permission that metarl does not have")
+    : error.message;
 }

@@ -1,6 +1,11 @@
 /** Runs `metarl` from source in a process of its own, with the permissions of the task. */
+import manifest from "../../deno.json" with { type: "json" };
 
 const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
+
+/** Flags of `deno task metarl`, e.g. `--allow-read`. */
+export const TASK_FLAGS: readonly string[] = manifest.tasks.metarl.split(" ")
+  .filter((word) => word.startsWith("--"));
 
 /** What a process left. */
 export interface Finished {
@@ -15,9 +20,8 @@ export function metarlCommand(
   cwd: string,
   script: string = MAIN,
 ): Deno.Command {
-  const permissions = ["--allow-read", "--allow-write", "--allow-env", "--allow-sys"];
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-check", "--no-prompt", ...permissions, script, ...args],
+    args: ["run", "--quiet", "--no-check", ...TASK_FLAGS, script, ...args],
     cwd,
     env: { NO_COLOR: "1" },
     stdin: "null",

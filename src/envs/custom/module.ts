@@ -6,6 +6,7 @@
  */
 import { dirname, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { stripVTControlCharacters } from "node:util";
 import { messageOf, UserError } from "../../util/errors.ts";
 import type { Env, EnvDefinition, EnvFactory } from "../env.ts";
 import { type Files, hashFiles, readFile } from "./files.ts";
@@ -101,7 +102,8 @@ async function importModule(path: string, file: string): Promise<Record<string, 
   try {
     return await import(pathToFileURL(path).href);
   } catch (error) {
-    const reason = messageOf(error).replaceAll(/\s*\n\s*/g, " ");
+    // Deno colours the place of an import
+    const reason = stripVTControlCharacters(messageOf(error));
     throw new UserError("env-module", `Cannot load ${file}: ${reason}`, { cause: error });
   }
 }
