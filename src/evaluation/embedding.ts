@@ -71,8 +71,7 @@ export function modeSeparation(
  * @param count M, at least 1
  * @param modes [M], or `null` where the environment has none
  * @param seed of t-SNE and of the clustering
- * @throws RunError `embedding-not-finite`; `map-not-finite` where too many embeddings have exactly
- * the same distances
+ * @throws RunError `embedding-not-finite`, `map-not-finite`
  */
 export function embeddingMap(
   embeddings: Float32Array,

@@ -14,20 +14,31 @@ import { type KeyedRandom, Purpose } from "./prng.ts";
 const PERPLEXITY = 30;
 const ITERATIONS = 500;
 
+/** Rows with mean 0 and mean squared length 1: the search for widths of neighbourhoods starts there. */
+function standardRows(points: ArrayLike<number>, count: number): number[][] {
+  const width = points.length / count;
+  const means = new Float64Array(width);
+  for (let i = 0; i < points.length; i++) means[i % width] += points[i] / count;
+  let squares = 0;
+  for (let i = 0; i < points.length; i++) squares += (points[i] - means[i % width]) ** 2 / count;
+  const length = Math.sqrt(squares) || 1;
+  return Array.from(
+    { length: count },
+    (_, n) => Array.from(means, (mean, c) => (points[n * width + c] - mean) / length),
+  );
+}
+
 /**
  * A map of the points, [N, 2]; its axes and its scale mean nothing.
  *
  * @param points [N, C], finite
  * @param count N, at least 1
  * @param random only its seed is used
- * @throws RunError `map-not-finite` where too many points have exactly the same distances
+ * @throws RunError `map-not-finite`, which no points are known to cause
  */
 export function tsne(points: ArrayLike<number>, count: number, random: KeyedRandom): Float64Array {
-  const width = points.length / count;
-  const rows = Array.from(
-    { length: count },
-    (_, n) => Array.from({ length: width }, (_, c) => points[n * width + c]),
-  );
+  if (count === 1) return new Float64Array(2);
+  const rows = standardRows(points, count);
   // the package has no types
   const map: number[][] = new TSNE(rows, {
     perplexity: Math.max(1, Math.min(PERPLEXITY, (count - 1) / 3)),
@@ -39,7 +50,7 @@ export function tsne(points: ArrayLike<number>, count: number, random: KeyedRand
   if (bad < 0) return coordinates;
   throw new RunError(
     "map-not-finite",
-    `Cannot draw ${count} points by t-SNE: point ${bad >> 1} came out as ${coordinates[bad]}, ` +
-      "which happens where distances are exactly equal; take more tasks",
+    `Cannot draw ${count} points by t-SNE: point ${bad >> 1} came out as ${coordinates[bad]}; ` +
+      "take another number of tasks",
   );
 }

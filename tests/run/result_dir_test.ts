@@ -45,6 +45,32 @@ test("ResultDir.create() refuses folders with files, files, and places below a f
     assert.deepEqual(namesIn(folder), ["file"]);
   }));
 
+test("ResultDir.createFor() takes a folder with other files, replaces its own only by force", () =>
+  inTemporaryFolder(async (folder) => {
+    const names = ["a.npy", "b.npy"];
+    await Deno.writeTextFile(`${folder}/mine`, "mine");
+    {
+      using made = ResultDir.createFor(folder, names, false);
+      made.write("b.npy", "first");
+    }
+    assert.throws(
+      () => ResultDir.createFor(`${folder}/`, names, false),
+      (error) =>
+        error instanceof UserError && error.code === "out-exists" &&
+        error.message.startsWith(`there is a file ${folder}/b.npy already; `),
+    );
+    {
+      using made = ResultDir.createFor(folder, names, true);
+      made.write("b.npy", "second");
+    }
+    assert.equal(await Deno.readTextFile(`${folder}/b.npy`), "second");
+    assert.throws(() => ResultDir.createFor(`${folder}/mine`, names, true), UserError);
+    {
+      using _made = ResultDir.createFor(`${folder}/new`, names, false);
+    }
+    assert.deepEqual(namesIn(folder), ["b.npy", "mine"]);
+  }));
+
 test("ResultDir.createStamped() gives every caller a folder of its own", () =>
   inTemporaryFolder((folder) => {
     const now = new Date("2026-01-31T23:59:59Z");
