@@ -29,10 +29,11 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     ...["algos", "nn", "compute", "rollout", "planning", "envs"],
     ...["run", "config", "util"],
   ],
+  render: ["plot", "compute", "envs", "util"],
   evaluation: ["trainer", "rollout", "envs", "run", "config", "util"],
   report: ["evaluation", "run", "config", "util"],
   cli: [
-    ...["report", "evaluation", "trainer", "golden", "compute", "envs"],
+    ...["report", "evaluation", "render", "trainer", "golden", "compute", "envs"],
     ...["run", "plot", "config", "util"],
   ],
 };

@@ -16,6 +16,7 @@ import { errorStyle, ExitCode, reportFailure } from "./failure.ts";
 import { mmamlCommand } from "./mmaml.ts";
 import type { Output } from "./output.ts";
 import { prompCommand } from "./promp.ts";
+import { renderCommand } from "./render.ts";
 import { reportCommand } from "./report.ts";
 import { VERSION } from "./version.ts";
 
@@ -86,6 +87,7 @@ async function buildProgram(context: CliContext): Promise<Command> {
       famleCommand,
       evalCommand,
       embedCommand,
+      renderCommand,
       reportCommand,
       envsCommand,
     ]

@@ -22,8 +22,8 @@ export interface PlaneShow {
   /** Environment and task, one line. */
   readonly title: string;
   readonly paths: readonly PlanePath[];
-  /** x, y in m */
-  readonly goal: readonly [number, number];
+  /** x, y in m; `null` where the task is no place */
+  readonly goal: readonly [x: number, y: number, z?: number] | null;
   readonly walls: readonly RoundWall[];
 }
 
@@ -62,12 +62,13 @@ function roundStep(value: number): number {
 /** Middle and half width of a square that holds everything. */
 function squareOf({ paths, goal, walls }: PlaneShow): { x: number; y: number; half: number } {
   const bounds = [0, 1].map((axis) => {
-    let low = goal[axis];
-    let high = goal[axis];
+    let low = Infinity;
+    let high = -Infinity;
     const add = (value: number) => {
       low = Math.min(low, value);
       high = Math.max(high, value);
     };
+    if (goal !== null) add(goal[axis]!);
     for (const { places } of paths) {
       for (let at = axis; at < places.length; at += 2) add(places[at]);
     }
@@ -158,7 +159,9 @@ export function planePicture(
       `<circle cx="${number(x(places[2 * f]))}" cy="${number(y(places[2 * f + 1]))}" r="${
         number(r)
       }" fill="${fill}" stroke="#ffffff"/>`;
-    const goalAt = `cx="${number(x(show.goal[0]))}" cy="${number(y(show.goal[1]))}"`;
+    const goalAt = show.goal === null
+      ? null
+      : `cx="${number(x(show.goal[0]))}" cy="${number(y(show.goal[1]))}"`;
     return [
       `<rect x="${left}" y="${header}" width="${width}" height="${scene}" fill="#f6f8fa"/>`,
       `<g stroke="${THEME.tileLight}">${grid.join("")}</g>`,
@@ -166,9 +169,10 @@ export function planePicture(
       ...show.walls.map((wall) =>
         polyline(wallLine(wall), `stroke="${THEME.fixed}" stroke-width="${number(0.35 * size)}"`)
       ),
-      `<circle ${goalAt} r="${number(0.75 * size)}" fill="${THEME.goal}" fill-opacity="0.25" ` +
-      `stroke="${THEME.goal}" stroke-width="2"/>`,
-      `<circle ${goalAt} r="2" fill="${THEME.goal}"/>`,
+      goalAt === null
+        ? ""
+        : `<circle ${goalAt} r="${number(0.75 * size)}" fill="${THEME.goal}" fill-opacity="0.25" ` +
+          `stroke="${THEME.goal}" stroke-width="2"/><circle ${goalAt} r="2" fill="${THEME.goal}"/>`,
       polyline(
         shown,
         `stroke="${THEME.limbs[1]}" stroke-width="${number(0.16 * size)}" stroke-linejoin="round"`,
