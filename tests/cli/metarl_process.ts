@@ -14,6 +14,11 @@ export interface Finished {
   readonly stderr: string;
 }
 
+/** Deno's arguments that run it. */
+export function denoArguments(args: readonly string[], script: string = MAIN): string[] {
+  return ["run", "--quiet", "--no-check", ...TASK_FLAGS, script, ...args];
+}
+
 /** The command, to run or to spawn. */
 export function metarlCommand(
   args: readonly string[],
@@ -21,7 +26,7 @@ export function metarlCommand(
   script: string = MAIN,
 ): Deno.Command {
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-check", ...TASK_FLAGS, script, ...args],
+    args: denoArguments(args, script),
     cwd,
     env: { NO_COLOR: "1" },
     stdin: "null",
