@@ -57,7 +57,8 @@ function lookOfModes(tasks: TaskBatch, env: EnvFactory): Look {
     const middle = [0, 1].map((axis) =>
       goals.reduce((sum, goal) => sum + goal![axis], 0) / goals.length
     );
-    const digits = Math.max(...middle.map(Math.abs)) >= 1 ? 0 : 2;
+    const size = Math.max(...middle.map(Math.abs));
+    const digits = size >= 1 || size === 0 ? 0 : Math.ceil(-Math.log10(size));
     const [x, y] = middle.map((value) => value.toFixed(digits).replace(/^-([0.]+)$/, "$1"));
     return `mode ${mode}, near (${x}, ${y})`;
   });
