@@ -157,6 +157,8 @@ export class ProgressLog implements Disposable {
     const cells = this.#columns.map((name) => row[name] === null ? "" : String(row[name]));
     try {
       writeAllSync(this.#file, new TextEncoder().encode(`${cells.join(",")}\n`));
+      // a file that was deleted takes everything that is written to it
+      Deno.statSync(this.#path);
     } catch (error) {
       throw writeError(this.#path, error);
     }

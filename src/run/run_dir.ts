@@ -239,6 +239,8 @@ function expired(
   for (const [iteration, name] of older) {
     const { keepEveryIterations: every } = retention;
     const hours = hoursOf(name);
+    // the clock was set back
+    lastKept = Math.min(lastKept, hours);
     if (hours - lastKept >= retention.keepEveryHours) lastKept = hours;
     else if (every === null || iteration % every !== 0) names.push(name);
   }

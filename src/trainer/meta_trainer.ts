@@ -276,19 +276,22 @@ class MetaTraining {
     const phases: PhaseTimes = { inner: 0, outer: 0 };
     const outcome = await this.#attempt(phases);
     const { sampled, learned, failure, environmentSteps } = outcome;
+    let next = before;
     if (failure === null) {
       const ended = {
         iteration: iteration + 1,
         environmentSteps: before.environmentSteps + environmentSteps,
         guard: outcome.guard,
       };
-      this.#state = learned !== null
+      next = learned !== null
         ? { ...learned.state, ...ended }
         : { ...this.#restored(outcome.events), ...ended };
     }
     const end = performance.now();
     const row = this.#row(before, outcome, this.#times(sampled?.reports ?? null, start, phases));
     this.request.writer.appendRow(row);
+    // only now: a checkpoint must not follow a row that could not be written
+    this.#state = next;
     if (failure !== null) throw failure;
     return {
       iteration,

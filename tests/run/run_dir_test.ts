@@ -226,6 +226,33 @@ Deno.test({
 });
 
 Deno.test({
+  name: "RunDir.saveCheckpoint() keeps what it has to when the clock jumps",
+  ignore: NEEDS_FILES,
+  fn: () =>
+    inTemporaryFolder(async (folder) => {
+      const hour = 3_600_000;
+      /** Saves 1 .. 12, the i-th written at `hourOf(i)` after the start. */
+      const kept = async (name: string, hourOf: (i: number) => number) => {
+        using run = await RunDir.create(`${folder}/${name}`, PARAMS, false);
+        const retention = { maxCheckpoints: 2, keepEveryHours: 4, keepEveryIterations: 6 };
+        for (let i = 1; i <= 12; i++) {
+          const path = await run.saveCheckpoint(checkpointOf(i), { ...RETENTION, ...retention });
+          const time = new Date(Date.parse(PARAMS.started) + hourOf(i) * hour);
+          Deno.utimeSync(path, time, time);
+        }
+        return listCheckpoints(run.checkpointFolder).map(([iteration]) => iteration);
+      };
+      // the newest two and those at a multiple of six stay whatever the clock says
+      for (const jump of [1e5, -1e5]) {
+        const all = await kept(`jump ${jump}`, (i) => i < 5 ? i : i + jump);
+        for (const i of [6, 11, 12]) assert.ok(all.includes(i), `${jump}: ${all}`);
+      }
+      // set back by a day after the fourth: hours are counted from the sixth on, the next that stays
+      assert.deepEqual(await kept("back", (i) => i <= 4 ? i : i - 24), [4, 6, 10, 11, 12]);
+    }),
+});
+
+Deno.test({
   name: "RunDir fails with one line and keeps what was there when the disk is full",
   ignore: NEEDS_PROCESSES || Deno.build.os !== "linux",
   fn: () =>
