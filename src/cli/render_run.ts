@@ -6,6 +6,7 @@ import { returnText } from "../render/show.ts";
 import { buildStage } from "../render/stage.ts";
 import { writeFileAtomic } from "../run/files.ts";
 import { draw, type Shown } from "./draw.ts";
+import { episodeSubject, isAdaptFolder } from "./famle/render_episode.ts";
 import { modeOption, refuseOptions, seedOption, wholeOption } from "./options.ts";
 import type { Output } from "./output.ts";
 import {
@@ -122,7 +123,9 @@ export async function renderRun(
   output: Output,
 ): Promise<void> {
   const picture = pictureOptions(options);
-  const subject = await policySubject(folder, options, picture, output);
+  const subject = isAdaptFolder(folder)
+    ? await episodeSubject(folder, options, picture)
+    : await policySubject(folder, options, picture, output);
   const { bytes, device, text, ...size } = await draw(subject.shown, picture, output);
   writeFileAtomic(picture.folder, picture.name, bytes);
   if (options.json) {

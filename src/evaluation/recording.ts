@@ -138,10 +138,10 @@ export function shownTask({ env }: Pick<LoadedRun, "env">, row: ArrayLike<number
   const { spec: { task }, goalOf, wallsOf } = env;
   const at = (name: string) => task.findIndex((each) => each.name === name);
   const walls = wallsOf?.(row) ?? [];
-  const place = goalOf?.(row);
-  if (place !== undefined) {
-    const z = at("goal_z");
-    return { goal: z < 0 ? place : [...place, row[z]], walls, text: "" };
+  const [gx, gy, gz] = ["goal_x", "goal_y", "goal_z"].map(at);
+  const place = goalOf?.(row) ?? (gx < 0 ? null : [row[gx], gy < 0 ? 0 : row[gy]] as const);
+  if (place !== null) {
+    return { goal: gz < 0 ? place : [...place, row[gz]], walls, text: "" };
   }
   const [dx, dy] = [at("direction_x"), at("direction_y")];
   if (dx >= 0 && dy >= 0) return { heading: [row[dx], row[dy]], walls, text: "" };

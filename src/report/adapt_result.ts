@@ -23,6 +23,8 @@ const RESULT = z.object({
   type: z.literal("summary"),
   finished: z.boolean().default(true),
   env: z.string(),
+  /** Not in files of 0.1.0 and before. */
+  env_version: z.union([z.number(), z.string()]).nullable().default(null),
   damage: z.string(),
   seeds: z.array(z.number()),
   healthy_reward: z.number().nullable(),

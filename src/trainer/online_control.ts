@@ -274,6 +274,8 @@ export interface EpisodeReport {
   readonly plannedWith: number | null;
   /** Observations [steps + 1, Z], row by row. */
   readonly observations: Float64Array;
+  /** [steps, A] what was done. */
+  readonly actions: Float64Array;
   /** What was learned afterwards; `null` where nothing was observed. */
   readonly learned: LearnReport | null;
   /** Wall time of planning. */
@@ -408,6 +410,7 @@ class Control {
     evaluator?.setReward(env.stageReward());
     evaluator?.setBounds(this.#bounds.low, this.#bounds.high);
     const observations = [...env.obs];
+    const actions: number[] = [];
     let reward = 0, done = 0, nonFinite = 0, planSeconds = 0, stepSeconds = 0;
     let stopped = notFinite(env.obs, factory.spec.observation);
     while (done < steps && stopped === null) {
@@ -427,6 +430,7 @@ class Control {
       if (stopped !== null) break;
       this.#rows.append(0, this.#state, this.#action, env.obs);
       observations.push(...env.obs);
+      actions.push(...this.#action);
       reward += env.reward;
       done++;
     }
@@ -441,6 +445,7 @@ class Control {
       nonFinite,
       plannedWith,
       observations: Float64Array.from(observations),
+      actions: Float64Array.from(actions),
       planSeconds,
       stepSeconds,
     };

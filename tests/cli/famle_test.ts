@@ -99,7 +99,7 @@ test("famle collect, train and adapt work on each other's files", async () => {
     }
     assert.deepEqual(
       namesIn(`${folder}/a`),
-      ["adapt.json", "arm.png", "arm.svg", "rewards.png", "rewards.svg"],
+      ["adapt.json", "arm.png", "arm.svg", "episodes.npz", "rewards.png", "rewards.svg"],
     );
     const summary = JSON.parse(await Deno.readTextFile(`${folder}/a/adapt.json`));
     assert.deepEqual(
@@ -215,7 +215,7 @@ test("famle adapt, interrupted, shows and keeps what it has", async () => {
     const summary = objectsOf(stdout).at(-1)!;
     assert.equal(summary.type, "summary");
     assert.equal(summary.finished, false);
-    assert.deepEqual(namesIn(`${folder}/o`), ["adapt.json", "rewards.png", "rewards.svg"]);
+    assert.deepEqual(namesIn(`${folder}/o`), ["adapt.json", "episodes.npz", "rewards.png", "rewards.svg"]);
     // while it trains a model beside data there is nothing to keep yet
     await metarl([...COLLECT, "--out", "data"], folder);
     const few = ["--set", "inner_iter=1", "--set", "meta_iter=1000000", "--device", "cpu"];

@@ -21,6 +21,7 @@ import { type ModelOptions, type ModelPlan, type Models, planModels } from "./fi
 import { seedOption, wholeOption } from "../options.ts";
 import { openDevice, probabilityOption } from "./options.ts";
 import { drawArm, drawRewards } from "./pictures.ts";
+import { encodeEpisodes, EPISODES_FILE } from "./recorded_episodes.ts";
 import {
   healthyReward,
   METHOD_LABELS,
@@ -440,11 +441,13 @@ async function showResults(
     if (famle !== undefined && !online) {
       await write("arm", await drawArm(factory, `FAMLE, ${title}`, famle.runs[0]));
     }
+    files.push(folder.write(EPISODES_FILE, encodeEpisodes(results, factory.spec.actDim)));
   }
   const summary = {
     type: "summary",
     finished: run.finished,
     env: factory.spec.name,
+    env_version: factory.spec.version,
     damage: damageText,
     seeds: study.seeds,
     healthy_reward: healthy,
