@@ -29,7 +29,7 @@ export interface EmbedOptions {
 
 const DEFAULT_TASKS = 200;
 const LEAST_TASKS = 10;
-/** t-SNE's time and memory grow with the square: 2,000 take a minute and 130 MB. */
+/** t-SNE's time and memory grow with the square: 2,000 take a minute and 0.7 GB. */
 const MOST_TASKS = 2000;
 const MOST_WORKERS = 1024;
 /** Fewer embeddings make no map. */
