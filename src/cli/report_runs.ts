@@ -1,8 +1,8 @@
 /** What `metarl report` does, and what is written at the end of a training run. */
 import { basename, dirname } from "node:path";
 import type { RunConfig } from "../config/schema.ts";
-import { embeddingMap } from "../evaluation/embedding.ts";
-import { evaluate } from "../evaluation/evaluate.ts";
+import { type EmbeddingMap, embeddingMap } from "../evaluation/embedding.ts";
+import { evaluate, type Evaluation } from "../evaluation/evaluate.ts";
 import { type LoadedRun, loadRun } from "../evaluation/load_run.ts";
 import { summarize } from "../evaluation/summary.ts";
 import { buildReport } from "../report/build.ts";
@@ -12,7 +12,7 @@ import { type MetaRun, readSource, type ReportSource } from "../report/read_run.
 import { writeFileAtomic } from "../run/files.ts";
 import { REPORT_FILE } from "../run/run_dir.ts";
 import { writeTensorBoard } from "../run/tensorboard.ts";
-import { messageOf, UserError } from "../util/errors.ts";
+import { messageOf, RunError, UserError } from "../util/errors.ts";
 import { refuseOptions, seedOption, wholeOption } from "./options.ts";
 import type { Output } from "./output.ts";
 import { VERSION } from "./version.ts";
@@ -34,6 +34,8 @@ const DEFAULT_TASKS = 40;
 const MOST_TASKS = 100_000;
 const MOST_STEPS = 100;
 const MOST_WORKERS = 1024;
+/** Fewer task embeddings than this say nothing on a map. */
+const LEAST_MAPPED = 10;
 /** Trajectories that are drawn. */
 const PATHS = 12;
 
@@ -61,15 +63,27 @@ async function evaluateRun(
     },
   });
   output.status(null);
-  const { modes } = loaded.env.spec;
-  const { embeddings } = evaluation;
   return {
     ...{ loaded, seed, evaluation },
-    summary: summarize(evaluation, modes),
-    map: embeddings === null
-      ? null
-      : embeddingMap(embeddings, tasks, modes === 0 ? null : evaluation.tasks.modes),
+    summary: summarize(evaluation, loaded.env.spec.modes),
+    map: mapOf(loaded, evaluation, output),
   };
+}
+
+/** Map of the task embeddings; `null` where there are none, or too few for one. */
+function mapOf(
+  { path, env: { spec } }: LoadedRun,
+  { embeddings, tasks: { count, modes } }: Evaluation,
+  output: Output,
+): EmbeddingMap | null {
+  if (embeddings === null || count < LEAST_MAPPED) return null;
+  try {
+    return embeddingMap(embeddings, count, spec.modes === 0 ? null : modes);
+  } catch (error) {
+    if (!(error instanceof RunError)) throw error;
+    output.error(`${path}: no map of the task embeddings: ${error.message}`);
+    return null;
+  }
 }
 
 /** The run with its checkpoint; a line for the reader where it has none yet. */
@@ -214,30 +228,35 @@ export async function reportRuns(
  * the run is done and saved. The file is there from the start and is replaced once a meta-batch of
  * fresh tasks was evaluated.
  *
- * @param finished whether to evaluate: a run that was stopped waits for nothing
+ * @param evaluates whether to evaluate: a run that was stopped waits for nothing
+ * @param json whether standard output is for a script
  */
 export async function writeRunReport(
   path: string,
   config: RunConfig,
   workers: number,
-  finished: boolean,
+  evaluates: boolean,
   output: Output,
-  say: (line: string) => void,
+  json: boolean,
 ): Promise<void> {
   const write = async (setting: EvaluationSetting | null) => {
     const source = await readSource(path, VERSION);
     const page = new TextEncoder().encode(await makePage([source], setting, output));
     writeFileAtomic(path, REPORT_FILE, page);
   };
+  let what = "no report";
   try {
     await write(null);
-    if (finished) {
+    if (evaluates) {
+      what = `${path}/${REPORT_FILE} is without fresh tasks`;
       const tasks = Math.min(config.metaBatchSize, DEFAULT_TASKS);
       await write({ tasks, steps: null, seed: config.seed, workers });
     }
-    say(`report: ${path}/${REPORT_FILE}`);
+    const line = `report: ${path}/${REPORT_FILE}`;
+    if (json) output.error(line);
+    else output.line(line);
   } catch (error) {
     output.status(null);
-    output.error(`warning: no report, or one without fresh tasks: ${messageOf(error)}`);
+    output.error(`warning: ${what}: ${messageOf(error)}`);
   }
 }

@@ -3,12 +3,13 @@
  * progress, end well when interrupted.
  */
 import type { RunConfig } from "../config/schema.ts";
+import { TENSORBOARD_FOLDER, TensorBoardWriter } from "../run/tensorboard.ts";
 import type { MetaAlgorithm, TrainMeta, TrainSummary } from "../trainer/types.ts";
 import { ExitCode } from "./failure.ts";
 import { headline, workerCount } from "./headline.ts";
 import { Interrupt } from "./interrupt.ts";
 import type { Output } from "./output.ts";
-import { prepareRun } from "./prepare_run.ts";
+import { type PreparedRun, prepareRun } from "./prepare_run.ts";
 import { IterationLines, JsonView, LineView, type ProgressView, StatusView } from "./progress.ts";
 import { leaveFailed, shellWord } from "./run_folder.ts";
 import type { TrainOptions } from "./train_options.ts";
@@ -24,22 +25,28 @@ function viewFor(
   return new StatusView(output, config.iterations, firstIteration);
 }
 
-/** Trains; gives the exit code. `trainMeta` is the trainer to call, for tests. */
-export async function train(
-  algorithm: MetaAlgorithm,
-  configPath: string | undefined,
-  options: TrainOptions,
-  output: Output,
-  trainMeta?: TrainMeta,
-): Promise<number> {
-  const { config, run, resume, init, notices } = await prepareRun(algorithm, configPath, options);
-  using _run = run;
-  const workers = workerCount(config);
+/** What training is shown by and written to. */
+interface Training {
+  readonly algorithm: MetaAlgorithm;
+  readonly prepared: PreparedRun;
+  readonly options: TrainOptions;
+  readonly workers: number;
+  readonly output: Output;
+  /** A line for the user and the run's log. */
+  readonly say: (line: string) => void;
+}
 
-  const say = (line: string) => {
-    output.error(line);
-    run.note(line);
-  };
+/**
+ * Trains until the end, a stop or an error; the run's folder is left as the error demands.
+ *
+ * @param onFailure called where an error ended a run that has results
+ */
+async function runTrainer(
+  { algorithm, prepared, options, workers, output, say }: Training,
+  trainMeta: TrainMeta | undefined,
+  onFailure: () => Promise<void>,
+): Promise<TrainSummary> {
+  const { config, run, resume, init, notices } = prepared;
   using interrupt = new Interrupt(() =>
     say("finishing this iteration, then writing a checkpoint; Ctrl-C again ends at once")
   );
@@ -51,11 +58,17 @@ export async function train(
   const view = viewFor(options, output, config, resume?.iteration ?? 0);
   const lines = new IterationLines(config.iterations);
   let rows = 0;
-  let summary: TrainSummary;
   try {
+    using board = options.tensorboard
+      ? new TensorBoardWriter(run, `${run.path}/${TENSORBOARD_FOLDER}`)
+      : null;
     const call = trainMeta ?? (await import("../trainer/meta_trainer.ts")).trainMeta;
-    summary = await call(
-      { algorithm, config, writer: run, resume, init, workers, stop: interrupt.signal },
+    const writer = board ?? run;
+    const summary = await call(
+      {
+        ...{ algorithm, config, writer, resume, init, workers, stop: interrupt.signal },
+        deviceBefore: run.params.device,
+      },
       {
         onPhase: (phase) => view.phase(phase),
         onIteration: (report) => {
@@ -68,12 +81,46 @@ export async function train(
         onNotice: (line) => output.error(line),
       },
     );
+    view.summary(summary, run.path);
+    return summary;
   } catch (error) {
     leaveFailed(run, error, rows === 0 && resume === null);
+    if (rows > 0) await onFailure();
     throw error;
   }
-  view.summary(summary, run.path);
-  if (summary.status === "finished") return ExitCode.OK;
+}
+
+/**
+ * Trains; gives the exit code.
+ *
+ * @param trainMeta the trainer to call, for tests; no report is written then
+ */
+export async function train(
+  algorithm: MetaAlgorithm,
+  configPath: string | undefined,
+  options: TrainOptions,
+  output: Output,
+  trainMeta?: TrainMeta,
+): Promise<number> {
+  const prepared = await prepareRun(algorithm, configPath, options);
+  const { config, run } = prepared;
+  using _run = run;
+  const workers = workerCount(config);
+  const say = (line: string) => {
+    output.error(line);
+    run.note(line);
+  };
+  const hasReport = options.report !== false && trainMeta === undefined;
+  const report = async (evaluates: boolean) => {
+    if (!hasReport) return;
+    const { writeRunReport } = await import("./report_runs.ts");
+    await writeRunReport(run.path, config, workers, evaluates, output, options.json === true);
+  };
+  const training = { algorithm, prepared, options, workers, output, say };
+  const { status } = await runTrainer(training, trainMeta, () => report(false));
+  const finished = status === "finished";
+  await report(finished && !output.isClosed);
+  if (finished) return ExitCode.OK;
   say(`continue with: metarl ${algorithm} --resume ${shellWord(run.path)}`);
   return ExitCode.INTERRUPTED;
 }

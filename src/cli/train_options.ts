@@ -18,6 +18,9 @@ export interface TrainOptions {
   readonly init?: string;
   readonly onDivergence?: string;
   readonly logGradNorm?: true;
+  readonly tensorboard?: true;
+  /** False with --no-report. */
+  readonly report?: boolean;
   readonly force?: true;
   readonly dryRun?: true;
   readonly json?: true;
@@ -65,6 +68,8 @@ export function trainCommand(
         .choices(["stop", "rollback", "halve-step"]),
     )
     .option("--log-grad-norm", "log the norms of the outer gradient")
+    .option("--tensorboard", "write TensorBoard event files as well, into the run folder")
+    .option("--no-report", "write no report.html at the end")
     .option("--force", "with --out: replace the run in an existing folder")
     .option("--dry-run", "measure an iteration, print time and memory of the whole run, no folder")
     .option("--json", "print one JSON object per iteration and a summary, for scripts")

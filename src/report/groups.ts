@@ -22,8 +22,10 @@ export interface RunGroup {
 export interface LabelledRun {
   readonly run: MetaRun;
   readonly label: string;
-  /** Place in the palette. */
+  /** Place in the palette: that of its group. */
   readonly color: number;
+  /** Number of the run in its group, from 0. */
+  readonly place: number;
 }
 
 /** Runs on one environment, whose returns can be compared. */
@@ -81,7 +83,11 @@ function groupLabel(runs: readonly MetaRun[], others: readonly MetaRun[]): strin
   const name = algorithm ?? folder;
   if (keys.length > NAMED_SETTINGS) return `${name} (${folder})`;
   const settings = decidingSettings(runs[0]);
-  return [name, ...keys.map((key) => `${key} ${settingText(settings[key])}`)].join(", ");
+  const standards = decidingSettings({ ...runs[0], config: {} });
+  const named = keys.filter((key) =>
+    JSON.stringify(settings[key]) !== JSON.stringify(standards[key])
+  );
+  return [name, ...named.map((key) => `${key} ${settingText(settings[key])}`)].join(", ");
 }
 
 /** A setting's value for people. */
@@ -125,7 +131,7 @@ export function groupRuns(runs: readonly MetaRun[]): EnvironmentRuns[] {
       groups: groups.map((group, color) => ({
         label: labels[color],
         color,
-        runs: group.map((run) => ({ run, label: runLabels[count], color: count++ })),
+        runs: group.map((run, place) => ({ run, label: runLabels[count++], color, place })),
       })),
     };
   });
@@ -141,8 +147,8 @@ export interface GroupCurve {
 }
 
 /**
- * Mean over the runs of what `pick` takes of their rows, at iterations that all of them have, with
- * the band of {@link meanBand} where there are several.
+ * Mean over the runs of what `pick` takes of their rows, with the band of {@link meanBand} where
+ * there are several. Where runs have ended, of those that go on, without a band.
  *
  * @param most number of points that are kept: every n-th iteration, and the last one
  */
@@ -153,15 +159,16 @@ export function groupCurve(
 ): GroupCurve {
   const tables = runs.map(({ run }) => {
     const values = pick(run);
-    return new Map(run.progress.rows.map((row, i) => [row[ITERATION_COLUMN], values[i]]));
+    return new Map(run.progress.rows.map((row, i) => [row[ITERATION_COLUMN] ?? NaN, values[i]]));
   });
-  const [first, ...others] = tables;
-  const common = [...first.keys()]
-    .filter((x): x is number => x !== null && others.every((table) => table.has(x)));
-  const every = Math.ceil(common.length / most);
-  const x = common.filter((_, i) => i % every === 0 || i === common.length - 1);
+  const iterations = [...new Set(tables.flatMap((table) => [...table.keys()]))]
+    .filter(Number.isFinite).sort((a, b) => a - b);
+  const every = Math.ceil(iterations.length / most);
+  const x = iterations.filter((_, i) => i % every === 0 || i === iterations.length - 1);
   const points = x.map((at) => {
-    return meanBand(tables.map((table) => table.get(at) ?? NaN));
+    const values = tables.filter((table) => table.has(at)).map((table) => table.get(at) ?? NaN);
+    const band = meanBand(values);
+    return values.length === tables.length ? band : { ...band, low: NaN, high: NaN };
   });
   const y = points.map((point) => rounded(point.mean));
   if (runs.length < 2) return { x, y };

@@ -42,8 +42,8 @@ function tableHtml({ caption, head, rows, folded }: TableBlock): string {
       others.map((text) => cell("td", text)).join("")
     }</tr>`
   );
-  const table = '<div class="scroll"><table>' +
-    (caption === undefined ? "" : `<caption>${escapeHtml(caption)}</caption>`) +
+  const table = (caption === undefined ? "" : `<p class="caption">${escapeHtml(caption)}</p>`) +
+    '<div class="scroll"><table>' +
     `<thead><tr>${head.map((text) => cell("th", text, ' scope="col"')).join("")}</tr></thead>` +
     `<tbody>${body.join("\n")}</tbody></table></div>`;
   return folded === undefined

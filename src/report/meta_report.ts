@@ -19,6 +19,7 @@ import {
   settingText,
 } from "./groups.ts";
 import {
+  type Bar,
   type Block,
   type ChartBlock,
   type LineSeries,
@@ -43,11 +44,12 @@ export interface EvaluatedRun {
 /** Evaluations by path of the run. */
 export type Evaluations = ReadonlyMap<string, EvaluatedRun>;
 
-/** Points of a curve. */
-const CURVE_POINTS = 400;
-/** Numbers of the chart of all columns, so that a file with many runs can still be mailed. */
+/** Points of a curve of returns. */
+const CURVE_POINTS = 1000;
+/** Points of all columns together, so that a file with many runs can still be mailed. */
 const ALL_COLUMNS_BUDGET = 60_000;
-const LEAST_POINTS = 40;
+/** Points of one of these curves. */
+const [LEAST_POINTS, MOST_POINTS] = [40, 400];
 /** A table says what the last so many iterations have on average. */
 const LAST = 10;
 
@@ -83,22 +85,22 @@ function runsOf({ groups }: EnvironmentRuns): LabelledRun[] {
 
 /** One row per run: how far it came. */
 export function overviewTable(environments: readonly EnvironmentRuns[]): TableBlock {
-  const rows = environments.flatMap(({ environment, groups }) =>
-    groups.flatMap(({ runs }) => runs).map(({ run, label }) => {
-      const { progress: { rows }, config, seed, innerSteps, path, params } = run;
+  const hasSeveral = environments.length > 1;
+  const rows = environments.flatMap((runs) =>
+    runsOf(runs).map(({ run, label }) => {
+      const { progress: { rows }, config, seed, innerSteps, path } = run;
       const planned = config?.[CONFIG_KEYS.iterations.published];
       const done = (rows.at(-1)?.[ITERATION_COLUMN] ?? -1) + 1;
       const steps = rows.at(-1)?.n_timesteps ?? null;
       return [
         label,
-        environment ?? "-",
+        ...hasSeveral ? [runs.environment ?? "-"] : [],
         seed === null ? "-" : String(seed),
         typeof planned === "number" ? `${done} of ${planned}` : String(done),
         steps === null ? "-" : formatCount(steps),
         formatSeconds(totalSeconds(run)),
         formatReturn(lastMean(before(run))),
         `${formatReturn(lastMean(after(run)))} (${innerSteps} steps)`,
-        params === null ? "published code" : `metarl ${params.metarlVersion}`,
         path,
       ];
     })
@@ -107,8 +109,8 @@ export function overviewTable(environments: readonly EnvironmentRuns[]): TableBl
     kind: "table",
     caption: `Returns are means of the last ${LAST} iterations.`,
     head: [
-      ...["run", "environment", "seed", "iterations", "environment steps", "time"],
-      ...["return before adaptation", "return after adaptation", "made by", "folder"],
+      ...["run", ...hasSeveral ? ["environment"] : [], "seed", "iterations", "environment steps"],
+      ...["time", "before adaptation", "after adaptation", "folder"],
     ],
     rows,
   };
@@ -142,13 +144,12 @@ function returnsChart({ groups }: EnvironmentRuns, at: number): ChartBlock {
     { label: "average return, after and before adaptation", series: all },
     { label: "average return after adaptation", series: afterwards },
   ];
-  const counts = new Set(groups.map(({ runs }) => bandText(runs.length, "runs")));
+  const bands = groups.filter(({ runs }) => runs.length > 1)
+    .map(({ label, runs }) => ` ${label}: ${bandText(runs.length, "runs")}.`);
   return {
     kind: "chart",
     id: `returns${suffix(at)}`,
-    caption: `Average return of the tasks of each iteration, by the training log; ${
-      [...counts].join("; ")
-    }.`,
+    caption: `Average return of each iteration's tasks, by the training log.${bands.join("")}`,
     chart: { kind: "lines", x: { label: "iteration", integer: true }, variants },
   };
 }
@@ -160,7 +161,7 @@ function columnsChart({ groups }: EnvironmentRuns, at: number): ChartBlock {
     .filter((name) => ![ITERATION_COLUMN, "n_timesteps", "Time"].includes(name));
   const most = Math.max(
     LEAST_POINTS,
-    Math.min(CURVE_POINTS, Math.floor(ALL_COLUMNS_BUDGET / (names.length * groups.length))),
+    Math.min(MOST_POINTS, Math.floor(ALL_COLUMNS_BUDGET / (names.length * groups.length))),
   );
   const first = ["LossAfter", "KLInner"].filter((name) => names.includes(name));
   const order = [...first, ...names.filter((name) => !first.includes(name))];
@@ -207,9 +208,10 @@ function adaptationChart(
   evaluated: readonly (readonly [LabelledRun, EvaluatedRun])[],
   at: number,
 ): ChartBlock {
-  const series = evaluated.map(([{ label, color }, { summary: { all } }]): LineSeries => ({
+  const series = evaluated.map(([{ label, color, place }, { summary: { all } }]): LineSeries => ({
     name: label,
     color,
+    look: place === 0 ? "solid" : "dashed",
     dots: true,
     x: all.returns.map((_, k) => k),
     y: all.returns.map((value) => rounded(value.mean)),
@@ -358,9 +360,10 @@ function pathBounds(paths: readonly TaskPath[]): [number, number, number, number
 const PATH_POINTS = 200;
 
 function pathBlocks(
-  [{ label }, { loaded, evaluation: { paths } }]: readonly [LabelledRun, EvaluatedRun],
+  [{ label }, { loaded, evaluation }]: readonly [LabelledRun, EvaluatedRun],
   id: string,
 ): Block[] {
+  const paths = evaluation.paths.toSorted((a, b) => a.mode - b.mode || a.task - b.task);
   if (paths.length === 0) return [];
   const { modes } = loaded.env.spec;
   const panel = (title: string, points: (path: TaskPath) => TaskPath["before"]) => ({
@@ -430,37 +433,52 @@ export function evaluationSection(
   };
 }
 
-/** What an iteration is made of: name, seconds by its columns. */
-const PHASES: readonly (readonly [string, (row: (name: string) => number) => number])[] = [
-  ["environment", (row) => row("Time-EnvStep")],
-  ["policy while sampling", (row) => row("Time-Sampling") - row("Time-EnvStep")],
-  ["processing of samples", (row) => row("Time-SampleProc")],
-  ["inner steps", (row) => row("Time-InnerStep")],
-  ["outer steps", (row) => row("Time-OuterStep")],
-];
+/** What an iteration is made of: name, seconds by its columns, `null` where it isn't told apart. */
+const PHASES: readonly (readonly [string, (seconds: (name: string) => number | null) => number])[] =
+  [
+    ["environment", (of) => of("Time-EnvStep") ?? 0],
+    [
+      "policy while sampling",
+      (of) => of("Time-EnvStep") === null ? 0 : (of("Time-Sampling") ?? 0) - of("Time-EnvStep")!,
+    ],
+    [
+      "sampling, environment and policy",
+      (of) => of("Time-EnvStep") === null ? of("Time-Sampling") ?? 0 : 0,
+    ],
+    ["processing of samples", (of) => of("Time-SampleProc") ?? 0],
+    ["inner steps", (of) => of("Time-InnerStep") ?? 0],
+    ["outer steps", (of) => of("Time-OuterStep") ?? 0],
+  ];
+
+function timeBar({ run: { progress: { rows, columns } }, label }: LabelledRun): Bar {
+  const average = (name: string) => {
+    if (!columns.includes(name)) return null;
+    const values = columnOf(rows, name).filter((value) => value !== null);
+    return values.length === 0 ? null : mean(values);
+  };
+  const parts = PHASES.map(([name, seconds], color) => ({
+    ...{ name, color },
+    value: rounded(Math.max(0, seconds(average))) ?? 0,
+  }));
+  const known = parts.reduce((sum, { value }) => sum + value, 0);
+  const rest = rounded(Math.max(0, (average("ItrTime") ?? 0) - known)) ?? 0;
+  return { name: label, parts: [...parts, { name: "other", color: PHASES.length, value: rest }] };
+}
 
 /** Mean seconds of an iteration by phase. */
 export function timeSection(environments: readonly EnvironmentRuns[]): Section | null {
-  const bars = environments.flatMap(runsOf)
-    .filter(({ run }) => run.progress.columns.includes("ItrTime"))
-    .map(({ run, label }) => {
-      const average = (name: string) => {
-        const values = columnOf(run.progress.rows, name).filter((value) => value !== null);
-        return values.length === 0 ? 0 : mean(values);
-      };
-      const parts = PHASES.map(([name, seconds], color) => ({
-        ...{ name, color },
-        value: rounded(Math.max(0, seconds(average))) ?? 0,
-      }));
-      const known = parts.reduce((sum, { value }) => sum + value, 0);
-      const rest = rounded(Math.max(0, average("ItrTime") - known)) ?? 0;
-      return {
-        name: label,
-        parts: [...parts, { name: "other", color: parts.length, value: rest }],
-      };
-    });
-  if (bars.length === 0) return null;
-  const head = ["run", "iteration (s)", ...bars[0].parts.map(({ name }) => `${name} (s)`)];
+  const all = environments.flatMap(runsOf)
+    .filter(({ run }) => run.progress.columns.includes("ItrTime")).map(timeBar);
+  if (all.length === 0) return null;
+  // phases that no run has are not shown
+  const used = new Set(
+    all.flatMap(({ parts }) => parts.filter(({ value }) => value > 0).map(({ name }) => name)),
+  );
+  const bars = all.map(({ name, parts }) => ({
+    name,
+    parts: parts.filter((part) => used.has(part.name)),
+  }));
+  const seconds = (value: number) => value === 0 ? "0" : value.toPrecision(3);
   return {
     id: "time",
     title: "Time",
@@ -475,11 +493,12 @@ export function timeSection(environments: readonly EnvironmentRuns[]): Section |
       },
       {
         kind: "table",
-        head,
+        caption: "Seconds per iteration",
+        head: ["run", "in all", ...bars[0].parts.map(({ name }) => name)],
         rows: bars.map(({ name, parts }) => [
           name,
-          ...[parts.reduce((sum, { value }) => sum + value, 0), ...parts.map(({ value }) => value)]
-            .map((value) => value.toPrecision(3)),
+          seconds(parts.reduce((sum, { value }) => sum + value, 0)),
+          ...parts.map(({ value }) => seconds(value)),
         ]),
       },
     ],

@@ -42,10 +42,9 @@ export function machineSection(runs: readonly RecordedRun[]): Section | null {
   const table: TableBlock = {
     kind: "table",
     head: ["", ...told.map(({ label }) => label)],
-    rows: [...facts[0].keys()].map((name) => [
-      name,
-      ...facts.map((fact) => String(fact.get(name) ?? "-")),
-    ]),
+    rows: [...facts[0].keys()]
+      .map((name) => [name, ...facts.map((fact) => String(fact.get(name) ?? "-"))])
+      .filter(([, ...values]) => values.some((value) => value !== "-")),
   };
   return { id: "machine", title: "Machine and versions", blocks: [table] };
 }

@@ -182,7 +182,7 @@ export function isEventFile(name: string): boolean {
   return /^events\.out\.tfevents\.\d+\.metarl\.\d+\.\d+$/.test(name);
 }
 
-/** Deletes the event files of an earlier run. */
+/** Deletes the event files of an earlier run, and the folder where nothing else is in it. */
 export function removeEventFiles(folder: string): void {
   let names: string[];
   try {
@@ -196,6 +196,11 @@ export function removeEventFiles(folder: string): void {
     } catch (error) {
       throw writeError(`${folder}/${name}`, error);
     }
+  }
+  try {
+    Deno.removeSync(folder);
+  } catch {
+    // it has files of others
   }
 }
 

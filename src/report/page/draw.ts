@@ -80,7 +80,13 @@ function axisOptions(axis: { readonly label: string; readonly integer?: boolean 
 }
 
 function size(width: number) {
-  return { width, height: width < NARROW ? 270 : 360, marginLeft: 58, marginBottom: 38 };
+  return {
+    width,
+    height: width < NARROW ? 270 : 360,
+    marginLeft: 58,
+    marginTop: 28,
+    marginBottom: 38,
+  };
 }
 
 /** Left margin for names of rows, and how many characters of them fit into it. */
@@ -162,9 +168,9 @@ function drawLines(
           x: "x",
           y: "y",
           stroke: colorOf(shown[i].color),
-          strokeWidth: isDashed(shown[i]) ? 1.4 : 2,
+          strokeWidth: isDashed(shown[i]) || rows.length > width ? 1.3 : 2,
           strokeDasharray: isDashed(shown[i]) ? "5,4" : undefined,
-          ariaLabel: shown[i].name,
+          ariaLabel: () => shown[i].name,
         })
       ),
       ...points.filter((_, i) => shown[i].dots === true).map((rows, i) =>
@@ -277,7 +283,8 @@ function drawBars(chart: BarsChart, hidden: ReadonlySet<string>, width: number):
   return Plot.plot({
     width,
     marginLeft,
-    height: 52 + 34 * names.length,
+    marginBottom: 38,
+    height: 60 + 34 * names.length,
     x: { ...axisOptions(chart.x, width), grid: true },
     y: { domain: names, label: null, tickFormat, tickSize: 0 },
     marks: [
@@ -308,7 +315,8 @@ function drawHeat(chart: HeatChart, width: number): PageElement {
   return Plot.plot({
     width,
     marginLeft,
-    height: 60 + 20 * chart.rows.length,
+    marginBottom: 38,
+    height: 66 + 20 * chart.rows.length,
     x: {
       ...axisOptions(chart.x, width),
       type: "band",
