@@ -20,11 +20,11 @@ import type { EnvSpec } from "../envs/env.ts";
 import { isEnvPath, loadEnv, resolveEnvName } from "../envs/registry.ts";
 import { type Checkpoint, latestCheckpoint, readCheckpoint } from "../run/checkpoint.ts";
 import { fileErrorReason } from "../run/files.ts";
-import { describeMachine, jsonSha256 } from "../run/provenance.ts";
 import { defaultRunName, RunDir, type RunParams } from "../run/run_dir.ts";
 import type { MetaAlgorithm } from "../trainer/types.ts";
 import { UserError } from "../util/errors.ts";
 import type { JsonValue } from "../util/json.ts";
+import { changesSince, provenanceOf } from "./provenance.ts";
 import { createRunDir } from "./run_folder.ts";
 import type { TrainOptions } from "./train_options.ts";
 import { VERSION } from "./version.ts";
@@ -187,12 +187,6 @@ export async function settleNew(
   return { config, spec, init, notices, sources: sourcesOf(layers) };
 }
 
-/** The environment's tables, without the sizes that follow from them. */
-function tablesOf({ obsDim: _o, actDim: _a, taskDim: _t, ...tables }: EnvSpec) {
-  const { actionLow: _low, actionHigh: _high, ...given } = tables;
-  return given;
-}
-
 async function prepareNew(
   algorithm: MetaAlgorithm,
   configPath: string | undefined,
@@ -207,12 +201,7 @@ async function prepareNew(
     environment: { name: spec.name, version: spec.version },
     device: null,
     config: publishedConfig(config),
-    provenance: {
-      sources,
-      configSha256: await jsonSha256(resultConfig(config)),
-      environmentSha256: await jsonSha256(tablesOf(spec)),
-      machine: describeMachine(),
-    },
+    provenance: await provenanceOf(sources, resultConfig(config), spec),
   };
   const name = defaultRunName(params.algorithm, config, new Date(params.started));
   const run = await createRunDir(config.outDir, name, params, options.force === true);
@@ -287,9 +276,7 @@ async function prepareResume(
     checkVersion(run.path, params, config.env, spec);
     const latest = await run.latestCheckpoint();
     const notices = [...warnings.map((line) => `warning: ${line}`), ...(latest?.notices ?? [])];
-    if (params.metarlVersion !== VERSION) {
-      notices.push(`${run.path} was started by metarl ${params.metarlVersion}, this is ${VERSION}`);
-    }
+    notices.push(...changesSince(run.path, params));
     if (config.device !== before.device) {
       notices.push(`device was ${before.device}, is ${config.device}: numbers may differ slightly`);
     }

@@ -1,7 +1,10 @@
 /**
  * What a run depends on, for params.json: where its settings came from, check sums of settings and
- * environment, the machine and what it was run by.
+ * environment, the machine and what it was run by; and what of it is another one when a run is
+ * continued.
  */
+import { cpus } from "node:os";
+
 /** The machine, and what metarl ran in. */
 export interface Machine {
   /** Operating system and processor architecture, e.g. `linux x86_64`. */
@@ -32,10 +35,9 @@ export interface Provenance {
 
 function cpuModel(): string | null {
   try {
-    const line = /^model name\s*:\s*(.+)$/m.exec(Deno.readTextFileSync("/proc/cpuinfo"));
-    return line === null ? null : line[1].trim();
+    return cpus()[0]?.model.trim() || null;
   } catch {
-    return null; // not Linux, or not allowed to look
+    return null; // not allowed to look
   }
 }
 
@@ -64,4 +66,31 @@ export async function jsonSha256(value: unknown): Promise<string> {
   const bytes = new TextEncoder().encode(JSON.stringify(value));
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** What of a machine numbers may depend on, in words. */
+const MACHINE_PARTS: readonly (readonly [keyof Machine, string])[] = [
+  ["platform", "the platform"],
+  ["cpu", "the processor"],
+  ["deno", "Deno"],
+  ["v8", "V8"],
+];
+
+/** One line for each thing that numbers may depend on and that is another one than before. */
+export function machineChanges(before: Machine, now: Machine): string[] {
+  return MACHINE_PARTS
+    .filter(([part]) => before[part] !== null && now[part] !== null && before[part] !== now[part])
+    .map(([part, name]) =>
+      `${name} was ${before[part]}, is ${now[part]}: numbers may differ slightly`
+    );
+}
+
+/**
+ * A line where the kernels run on something else than before, as the device describes itself;
+ * `null` where they do not. The number of threads changes no result.
+ */
+export function deviceChange(before: string | null, now: string): string | null {
+  const kind = (description: string) => description.replace(/, \d+ threads?$/, "");
+  if (before === null || kind(before) === kind(now)) return null;
+  return `the run was on ${before}, is on ${now}: numbers may differ slightly`;
 }

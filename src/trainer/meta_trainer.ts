@@ -13,6 +13,7 @@ import { initEncoder, initPolicy } from "../nn/init.ts";
 import { type PathStatistics, pathStatistics } from "../rollout/processor.ts";
 import type { TrajectoryBatch } from "../rollout/trajectory_batch.ts";
 import { progressColumns, type ProgressRow } from "../run/log.ts";
+import { deviceChange } from "../run/provenance.ts";
 import { RunError, UserError } from "../util/errors.ts";
 import { exp } from "../util/math.ts";
 import { KeyedRandom } from "../util/prng.ts";
@@ -578,6 +579,8 @@ export const trainMeta: TrainMeta = async (
   try {
     device = await chooseDevice(config.device, spec, workers, notice);
     writer.recordDevice(device.description);
+    const change = deviceChange(request.deviceBefore ?? null, device.description);
+    if (change !== null) notice(change);
     objective = new MetaObjective(device, spec);
     const training = new MetaTraining(request, observer, env, objective, memory, pool, notice);
     return await training.run(device.description);

@@ -40,6 +40,8 @@ export interface TrainRequest {
   readonly writer: RunWriter;
   /** State to go on from, of a run with the same {@link RunConfig} but for its free keys. */
   readonly resume: Checkpoint | null;
+  /** What the run was on before it is continued; a line says where that is something else now. */
+  readonly deviceBefore?: string | null;
   /** Parameters to start from at iteration 0; not together with `resume`. */
   readonly init: Checkpoint | null;
   /** Number of sampling workers, at least 1. */

@@ -4,6 +4,7 @@ import { type FamleConfig, publishedFamleConfig, resolveFamleConfig } from "../.
 import type { FamleEnvFactory } from "../../envs/famle/famle_env.ts";
 import type { LatestCheckpoint } from "../../run/checkpoint.ts";
 import { writeFileAtomic } from "../../run/files.ts";
+import { deviceChange } from "../../run/provenance.ts";
 import { stampedName } from "../../run/result_dir.ts";
 import { RunDir } from "../../run/run_dir.ts";
 import {
@@ -19,12 +20,18 @@ import { ExitCode } from "../failure.ts";
 import { Interrupt } from "../interrupt.ts";
 import type { Output } from "../output.ts";
 import { formatDuration } from "../progress.ts";
+import { changesSince, provenanceOf } from "../provenance.ts";
 import { createRunDir, leaveFailed, shellWord } from "../run_folder.ts";
 import { VERSION } from "../version.ts";
 import { DEFAULT_ENV, loadFamleEnv } from "./environment.ts";
 import { refuseOptions, seedOption, wholeOption } from "../options.ts";
 import { type CommonOptions, openDevice } from "./options.ts";
-import { type SettingOptions, settingsOf, unusedSettings } from "./settings.ts";
+import {
+  type GivenSettings,
+  givenSettings,
+  type SettingOptions,
+  unusedSettings,
+} from "./settings.ts";
 
 /** What the user typed. */
 export interface CollectOptions extends CommonOptions, SettingOptions {
@@ -51,7 +58,9 @@ interface Plan {
 }
 
 /** The plan of a new collection. */
-async function settleNew(options: CollectOptions): Promise<Plan> {
+async function settleNew(
+  options: CollectOptions,
+): Promise<{ plan: Plan; sources: GivenSettings["sources"] }> {
   const seed = seedOption(options.seed);
   const factory = await loadFamleEnv(options.env ?? DEFAULT_ENV);
   if (options.dataDir !== undefined && options.randomEpisodes !== undefined) {
@@ -61,13 +70,13 @@ async function settleNew(options: CollectOptions): Promise<Plan> {
     );
   }
   const random = options.dataDir === undefined ? options.randomEpisodes : "0";
-  const config = settingsOf(factory.spec.name, options, [
+  const { config, sources } = givenSettings(factory.spec.name, options, [
     ["--iterations", "collectIterations", options.iterations],
     ["--episode-length", "collectEpisodeLength", options.episodeLength],
     ["--random-episodes", "randomEpisodes", random],
   ]);
   const given = options.dataDir === undefined ? null : await readGiven(options.dataDir, factory);
-  return { factory, config, seed, given };
+  return { plan: { factory, config, seed, given }, sources };
 }
 
 /** Data to add to: of the same robot in the same situations. */
@@ -118,7 +127,7 @@ export async function collect(options: CollectOptions, output: Output): Promise<
     const plan = await settleResumed(options, run, latest);
     return await runPlan(run, plan, latest, dumpEvery, started, options, output);
   }
-  const plan = await settleNew(options);
+  const { plan, sources } = await settleNew(options);
   const { factory: { spec }, config, seed } = plan;
   using run = await createRunDir(
     options.out ?? null,
@@ -134,6 +143,7 @@ export async function collect(options: CollectOptions, output: Output): Promise<
         ...publishedFamleConfig(config),
         ...options.dataDir === undefined ? {} : { data_dir: await Deno.realPath(options.dataDir) },
       },
+      provenance: await provenanceOf(sources, publishedFamleConfig(config), spec),
     },
   );
   return await runPlan(run, plan, null, dumpEvery, started, options, output);
@@ -162,6 +172,8 @@ async function runPlan(
   if (options.expDetails !== undefined) run.note(options.expDetails);
   if (!options.json) output.line(first);
   unusedSettings(options, ["collect"]).forEach(say);
+  const deviceBefore = run.params.device;
+  if (options.resume !== undefined) changesSince(run.path, run.params).forEach(say);
   for (const notice of latest?.notices ?? []) say(notice);
   if (latest !== null) say(`resuming ${run.path} at episode ${latest.checkpoint.iteration}`);
 
@@ -174,6 +186,8 @@ async function runPlan(
     const spec = collectSpec(factory.spec, config);
     device = await openDevice(options, "planning", spec, output);
     run.recordDevice(device.description);
+    const change = deviceChange(deviceBefore, device.description);
+    if (change !== null) say(change);
     const { data, finished } = await collectData(device, {
       factory,
       config,

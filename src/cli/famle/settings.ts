@@ -6,7 +6,7 @@ import {
   type FamleUse,
   resolveFamleConfig,
 } from "../../config/famle.ts";
-import { type ConfigLayer, fileLayer, setLayer } from "../../config/layers.ts";
+import { type ConfigLayer, fileLayer, setLayer, sourcesOf } from "../../config/layers.ts";
 import { fileErrorReason } from "../../run/files.ts";
 import { UserError } from "../../util/errors.ts";
 
@@ -29,6 +29,12 @@ function readConfig(path: string): ConfigLayer {
   }
 }
 
+/** Settings, and where each was given, by published name. */
+export interface GivenSettings {
+  readonly config: FamleConfig;
+  readonly sources: Readonly<Record<string, string>>;
+}
+
 /**
  * Settings: defaults of the environment < --config < --set < options of their own.
  *
@@ -40,6 +46,15 @@ export function settingsOf(
   options: SettingOptions,
   own: readonly (readonly [string, FamleKey, string | undefined])[],
 ): FamleConfig {
+  return givenSettings(env, options, own).config;
+}
+
+/** The same with what params.json says about them. */
+export function givenSettings(
+  env: string,
+  options: SettingOptions,
+  own: readonly (readonly [string, FamleKey, string | undefined])[],
+): GivenSettings {
   const layers: ConfigLayer[] = [];
   if (options.config !== undefined) layers.push(readConfig(options.config));
   layers.push(...(options.set ?? []).map(setLayer));
@@ -51,7 +66,7 @@ export function settingsOf(
       values: { [FAMLE_KEYS[key].published]: isNumber ? Number(value) : value },
     });
   }
-  return resolveFamleConfig(env, layers);
+  return { config: resolveFamleConfig(env, layers), sources: sourcesOf(layers) };
 }
 
 /**

@@ -4,6 +4,7 @@ import type { DynamicsSpec } from "../../compute/layout.ts";
 import { type FamleConfig, publishedFamleConfig, resolveFamleConfig } from "../../config/famle.ts";
 import { encodeCheckpoint } from "../../run/checkpoint.ts";
 import { writeFileAtomic } from "../../run/files.ts";
+import { deviceChange } from "../../run/provenance.ts";
 import { stampedName } from "../../run/result_dir.ts";
 import { RunDir } from "../../run/run_dir.ts";
 import { readData, type StoredData } from "../../trainer/famle_data.ts";
@@ -20,13 +21,14 @@ import { ExitCode } from "../failure.ts";
 import { Interrupt } from "../interrupt.ts";
 import type { Output } from "../output.ts";
 import { formatDuration } from "../progress.ts";
+import { changesSince, provenanceOf } from "../provenance.ts";
 import { createRunDir, leaveFailed, shellWord } from "../run_folder.ts";
 import { VERSION } from "../version.ts";
 import { loadFamleEnv } from "./environment.ts";
 import { MODEL_FILE } from "./model.ts";
 import { refuseOptions, seedOption } from "../options.ts";
 import { type CommonOptions, openDevice } from "./options.ts";
-import { type SettingOptions, settingsOf, unusedSettings } from "./settings.ts";
+import { givenSettings, type SettingOptions, unusedSettings } from "./settings.ts";
 
 /** What the user typed. */
 export interface TrainFamleOptions extends CommonOptions, SettingOptions {
@@ -88,7 +90,7 @@ export async function trainModel(
   }
   const seed = seedOption(options.seed);
   const data = await readData(folder, loadFamleEnv);
-  const config = settingsOf(data.env.name, options, [
+  const { config, sources } = givenSettings(data.env.name, options, [
     ["--iterations", "metaIterations", options.iterations],
     ["--embeddings", "embeddings", options.embeddings],
   ]);
@@ -106,6 +108,11 @@ export async function trainModel(
       environment: data.env,
       device: null,
       config: { ...publishedFamleConfig(config), data: await Deno.realPath(folder) },
+      provenance: await provenanceOf(
+        sources,
+        publishedFamleConfig(config),
+        (await loadFamleEnv(data.env.name)).spec,
+      ),
     },
   );
   return await train(run, data, config, spec, options, output);
@@ -155,6 +162,8 @@ async function train(
   run.note(`${new Date().toISOString()} ${first}`);
   if (!options.json) output.line(first);
   unusedSettings(options, ["train"]).forEach(say);
+  const deviceBefore = run.params.device;
+  if (options.resume !== undefined) changesSince(run.path, run.params).forEach(say);
   for (const notice of latest?.notices ?? []) say(notice);
   if (latest !== null) say(`resuming ${run.path} at meta-iteration ${latest.checkpoint.iteration}`);
   using interrupt = new Interrupt(() =>
@@ -167,6 +176,8 @@ async function train(
   try {
     device = await openDevice(options, "training", spec, output);
     run.recordDevice(device.description);
+    const change = deviceChange(deviceBefore, device.description);
+    if (change !== null) say(change);
     result = await trainFamle(device, {
       data,
       config,
