@@ -21,7 +21,7 @@ Deno.test("deno task metarl grants files, a few names, and no network", () => {
     "--allow-read",
     "--allow-write",
     "--allow-env=XDG_RUNTIME_DIR,NO_COLOR,FORCE_COLOR,CLICOLOR_FORCE",
-    "--allow-sys=systemMemoryInfo,statfs",
+    "--allow-sys=systemMemoryInfo,statfs,cpus",
     "--no-prompt",
     "--no-remote",
   ]);
