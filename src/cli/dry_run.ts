@@ -7,11 +7,11 @@ import { loadEnv } from "../envs/registry.ts";
 import type { RunWriter } from "../run/run_dir.ts";
 import { metaBatchBytes } from "../trainer/meta_batch.ts";
 import { envOptions, objectiveSpec } from "../trainer/specs.ts";
-import type { IterationReport, MetaAlgorithm, TrainMeta } from "../trainer/types.ts";
+import type { IterationReport, MetaAlgorithm, TrainMeta, TrainObserver } from "../trainer/types.ts";
 import { UserError } from "../util/errors.ts";
 import { headline, workerCount } from "./headline.ts";
 import type { Output } from "./output.ts";
-import { settleNew } from "./prepare_run.ts";
+import { type SettledRun, settleNew } from "./prepare_run.ts";
 import { formatRate } from "./progress.ts";
 import type { TrainOptions } from "./train_options.ts";
 
@@ -49,7 +49,8 @@ const PHASES: Readonly<Record<string, string>> = {
   "Time-OuterStep": "outer steps",
 };
 
-function seconds(value: number): string {
+/** `0.512 s`. */
+export function seconds(value: number): string {
   return `${Number(value.toPrecision(3))} s`;
 }
 
@@ -60,7 +61,8 @@ export function roughDuration(value: number): string {
   return minutes < 100 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-function mebibytes(bytes: number): string {
+/** `184 MiB`. */
+export function mebibytes(bytes: number): string {
   return `${Math.ceil(bytes / 2 ** 20)} MiB`;
 }
 
@@ -83,23 +85,31 @@ function print(forecast: Forecast, output: Output): void {
   );
 }
 
-/** Measures and prints; `trainMeta` is the trainer to call, for tests. */
-export async function dryRun(
-  algorithm: MetaAlgorithm,
-  configPath: string | undefined,
-  options: TrainOptions,
-  output: Output,
-  trainMeta?: TrainMeta,
-): Promise<void> {
-  if (options.resume !== undefined) {
-    throw new UserError("usage", "--dry-run can't be combined with --resume");
-  }
-  const { config, spec: tables, init, notices } = await settleNew(configPath, options);
-  const workers = workerCount(config);
-  if (!options.json) output.line(`${headline(algorithm, config, workers)}, dry run`);
-  notices.forEach((line) => output.error(line));
+/** What one iteration took. */
+export interface MeasuredIteration {
+  /** What the kernels ran on. */
+  readonly device: string;
+  readonly report: IterationReport;
+  /** Largest resident size seen, in bytes. */
+  readonly residentBytes: number;
+}
 
+/**
+ * Trains one iteration, or two where the first one is not long, and keeps nothing.
+ *
+ * @param long seconds of a first iteration that is measured itself
+ * @param tell what is being done; lines that the user should read
+ * @param trainMeta the trainer to call, for tests
+ */
+export async function measureIteration(
+  algorithm: MetaAlgorithm,
+  { config, init }: Pick<SettledRun, "config" | "init">,
+  long: number,
+  tell: Pick<TrainObserver, "onPhase" | "onNotice">,
+  trainMeta?: TrainMeta,
+): Promise<MeasuredIteration> {
   const stop = new AbortController();
+  const workers = workerCount(config);
   let report: IterationReport | null = null;
   let residentBytes = 0;
   const lookAtMemory = () => {
@@ -111,19 +121,53 @@ export async function dryRun(
     {
       onPhase: (phase) => {
         lookAtMemory();
-        output.status(phase);
+        tell.onPhase?.(phase);
       },
       onIteration: (done) => {
         lookAtMemory();
         report = done;
-        if (done.iteration > 0 || done.seconds > LONG_ITERATION) stop.abort();
+        if (done.iteration > 0 || done.seconds > long) stop.abort();
       },
-      onNotice: (line) => output.error(line),
+      onNotice: tell.onNotice,
     },
   );
+  return { device, report: report! as IterationReport, residentBytes };
+}
+
+/** Bytes that the trajectories of one iteration take. */
+export async function trajectoryBytesOf(
+  algorithm: MetaAlgorithm,
+  { config, spec: tables }: Pick<SettledRun, "config" | "spec">,
+): Promise<number> {
+  const { spec } = await loadEnv(config.env, envOptions(config, tables));
+  return metaBatchBytes(objectiveSpec(config, algorithm, spec), spec);
+}
+
+/** Measures and prints; `trainMeta` is the trainer to call, for tests. */
+export async function dryRun(
+  algorithm: MetaAlgorithm,
+  configPath: string | undefined,
+  options: TrainOptions,
+  output: Output,
+  trainMeta?: TrainMeta,
+): Promise<void> {
+  if (options.resume !== undefined) {
+    throw new UserError("usage", "--dry-run can't be combined with --resume");
+  }
+  const settled = await settleNew(configPath, options);
+  const { config, notices } = settled;
+  const workers = workerCount(config);
+  if (!options.json) output.line(`${headline(algorithm, config, workers)}, dry run`);
+  notices.forEach((line) => output.error(line));
+
+  const tell = {
+    onPhase: (phase: string) => output.status(phase),
+    onNotice: (line: string) => output.error(line),
+  };
+  const measured = await measureIteration(algorithm, settled, LONG_ITERATION, tell, trainMeta);
+  const { device, report, residentBytes } = measured;
   output.status(null);
-  const { seconds: secondsPerIteration, environmentSteps, row } = report! as IterationReport;
-  const env = await loadEnv(config.env, envOptions(config, tables));
+  const { seconds: secondsPerIteration, environmentSteps, row } = report;
   const forecast: Forecast = {
     iterations: config.iterations,
     workers,
@@ -132,7 +176,7 @@ export async function dryRun(
     expectedSeconds: config.iterations * secondsPerIteration,
     environmentStepsPerIteration: environmentSteps,
     residentBytes,
-    trajectoryBytes: metaBatchBytes(objectiveSpec(config, algorithm, env.spec), env.spec),
+    trajectoryBytes: await trajectoryBytesOf(algorithm, settled),
     phaseSeconds: Object.fromEntries(
       Object.entries(PHASES)
         .filter(([column]) => typeof row[column] === "number")

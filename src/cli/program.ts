@@ -8,6 +8,7 @@ import { Command, CommanderError, type CommandUnknownOpts } from "@commander-js/
 import { UserError } from "../util/errors.ts";
 import { didYouMean } from "../util/nearest.ts";
 import type { CliContext } from "./context.ts";
+import { doctorCommand } from "./doctor.ts";
 import { embedCommand } from "./embed.ts";
 import { envsCommand } from "./envs.ts";
 import { evalCommand } from "./eval.ts";
@@ -90,6 +91,7 @@ async function buildProgram(context: CliContext): Promise<Command> {
       renderCommand,
       reportCommand,
       envsCommand,
+      doctorCommand,
     ]
   ) {
     program.addCommand(inherit(make(context), program));

@@ -274,15 +274,19 @@ class Checks {
   }
 
   /** Steps per second on one thread with random actions, resets included. */
-  speed(env: Env): string {
-    const end = performance.now() + 1000 * this.#effort.seconds;
+  stepsPerSecond(env: Env): number {
     const start = performance.now();
+    const end = start + 1000 * this.#effort.seconds;
     let steps = 0;
     for (let m = 0; performance.now() < end; m = (m + 1) % TASKS) {
       this.#episode(env, m, () => steps++);
     }
-    const seconds = (performance.now() - start) / 1000;
-    return `${round(steps / seconds)} steps/s on one thread`;
+    return 1000 * steps / (performance.now() - start);
+  }
+
+  /** {@link stepsPerSecond} in words. */
+  speed(env: Env): string {
+    return `${round(this.stepsPerSecond(env))} steps/s on one thread`;
   }
 
   /** One episode of task m and start m; `look` is called after the reset and every step. */
@@ -374,4 +378,14 @@ export async function checkEnv(
     twin.close();
   }
   return rows;
+}
+
+/** Steps per second on one thread with random actions, resets included; measured for `seconds`. */
+export async function measureEnvSpeed(factory: EnvFactory, seconds: number): Promise<number> {
+  const env = await factory.createInstance();
+  try {
+    return new Checks(factory, { ...DEFAULTS, seconds }).stepsPerSecond(env);
+  } finally {
+    env.close();
+  }
 }

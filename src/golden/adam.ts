@@ -29,6 +29,12 @@ export async function checkAdam(
     };
     try {
       device.write(tensors.params, f.initial);
+      // moments start at zero, whatever was there
+      const garbage = new Float64Array(f.initial.length).fill(7);
+      for (const moment of [tensors.m, tensors.v]) {
+        device.write(moment, garbage);
+        await device.submit([{ kernel: "clear", out: moment }]);
+      }
       for (const [index, gradient] of f.gradients.entries()) {
         device.write(tensors.grad, gradient);
         await device.submit([{

@@ -52,6 +52,30 @@ function kindOf(content: Record<string, unknown> | null): FixtureKind | null {
 }
 
 /**
+ * A fixture from the text of its file.
+ * @param path for messages
+ * @throws UserError `golden-file` for text that is not JSON, `golden-schema` for keys that match no
+ * known fixture
+ */
+export function parseFixture(name: string, text: string, path: string): Fixture {
+  let content;
+  try {
+    content = JSON.parse(text);
+  } catch (error) {
+    throw new UserError("golden-file", `${path}: not a JSON file (${messageOf(error)})`);
+  }
+  const kind = kindOf(content);
+  if (kind === null) {
+    throw new UserError("golden-schema", `${path}: its keys match no known fixture`);
+  }
+  // The physics files state their engine instead of a schema version.
+  if (kind !== "physics" && content.schema !== 1) {
+    throw new UserError("golden-schema", `${path}: schema is ${content.schema}, wanted 1`);
+  }
+  return { name, kind, content };
+}
+
+/**
  * All `*.json` files of a folder in alphabetical order.
  * @throws UserError for a missing or empty folder, a file that is not JSON or of no known schema.
  */
@@ -70,21 +94,13 @@ export async function readFixtures(directory: string): Promise<Fixture[]> {
   const fixtures: Fixture[] = [];
   for (const name of names.sort()) {
     const path = `${directory}/${name}`;
-    let content;
+    let text;
     try {
-      content = JSON.parse(await Deno.readTextFile(path));
+      text = await Deno.readTextFile(path);
     } catch (error) {
-      throw new UserError("golden-file", `${path}: not a JSON file (${messageOf(error)})`);
+      throw new UserError("golden-file", `${path}: cannot be read (${messageOf(error)})`);
     }
-    const kind = kindOf(content);
-    if (kind === null) {
-      throw new UserError("golden-schema", `${path}: its keys match no known fixture`);
-    }
-    // The physics files state their engine instead of a schema version.
-    if (kind !== "physics" && content.schema !== 1) {
-      throw new UserError("golden-schema", `${path}: schema is ${content.schema}, wanted 1`);
-    }
-    fixtures.push({ name: name.slice(0, -".json".length), kind, content });
+    fixtures.push(parseFixture(name.slice(0, -".json".length), text, path));
   }
   return fixtures;
 }

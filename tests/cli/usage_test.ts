@@ -201,7 +201,7 @@ Deno.test({
       }
       const general = await metarl(["--help"], folder);
       assert.equal(general.code, 0);
-      for (const command of ["mmaml", "promp", "envs", "complete", "help"]) {
+      for (const command of ["mmaml", "promp", "envs", "doctor", "complete", "help"]) {
         assert.match(general.stdout, new RegExp(`^  ${command} `, "m"));
         const { code, stdout } = await metarl([command, "--help"], folder);
         assert.equal(code, 0, command);

@@ -79,6 +79,19 @@ const WANTED_LIMITS = [
   "maxComputeWorkgroupsPerDimension",
 ] as const;
 
+/** Limits of an adapter, in bytes where they are sizes. */
+export type AdapterLimits = Readonly<Record<(typeof WANTED_LIMITS)[number], number>>;
+
+/** The adapter that {@link openDevice} would use with its limits, `null` where there is none. */
+export async function inspectAdapter(): Promise<
+  { adapter: AdapterDescription; limits: AdapterLimits } | null
+> {
+  const adapter = await requestAdapter();
+  if (adapter === null) return null;
+  const limits = Object.fromEntries(WANTED_LIMITS.map((name) => [name, adapter.limits[name]]));
+  return { adapter: describeAdapter(adapter.info), limits: limits as AdapterLimits };
+}
+
 /**
  * Opens a device on the best adapter.
  * @throws {RunError} `no-adapter` where there is none, `device-request` where it can't be opened

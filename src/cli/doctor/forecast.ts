@@ -1,0 +1,102 @@
+/**
+ * How fast environments are here, and what the published configurations would take. A forecast
+ * trains one or two iterations with fewer tasks, as many as take about a second, and multiplies:
+ * time and trajectories grow with the number of tasks. Left out: what does not grow with it, so a
+ * forecast is an upper estimate; `--dry-run` measures whole iterations.
+ */
+import ant from "../../../configs/ant_rand_goal.json" with { type: "json" };
+import antModes from "../../../configs/ant_rand_goal_mode.json" with { type: "json" };
+import point from "../../../configs/point_env_momentum_dense.json" with { type: "json" };
+import reacher from "../../../configs/reacher.json" with { type: "json" };
+import { measureEnvSpeed } from "../../envs/check.ts";
+import { loadEnv } from "../../envs/registry.ts";
+import { measureIteration, trajectoryBytesOf } from "../dry_run.ts";
+import { workerCount } from "../headline.ts";
+import { settleNew } from "../prepare_run.ts";
+
+/** The published configurations; what they take grows from the first to the last. */
+export const PUBLISHED: Readonly<Record<string, { readonly env: string }>> = {
+  point_env_momentum_dense: point,
+  reacher,
+  ant_rand_goal: ant,
+  ant_rand_goal_mode: antModes,
+};
+
+/** Environments whose speed is measured. */
+export const SPEED_ENVS: readonly string[] = [point.env, reacher.env, antModes.env];
+
+/** Seconds that sampling of a measured iteration should take. */
+const SAMPLING_SECONDS = 0.8;
+/** A first iteration that takes longer, in s, is the measured one. */
+const LONG_ITERATION = 2;
+/** Policy, rewards and storage on top of the environment's own steps. */
+const SAMPLING_SHARE = 0.7;
+
+/** Steps per second of one environment on one thread, resets included. */
+export async function measureSpeed(env: string, seconds: number): Promise<number> {
+  return await measureEnvSpeed(await loadEnv(env), seconds);
+}
+
+/** What one configuration would take; sizes in bytes, times in s. */
+export interface Forecast {
+  readonly config: string;
+  readonly device: string;
+  readonly workers: number;
+  readonly iterations: number;
+  readonly environmentStepsPerIteration: number;
+  readonly secondsPerIteration: number;
+  readonly expectedSeconds: number;
+  readonly residentBytes: number;
+  /** It was measured with so many tasks. */
+  readonly measuredTasks: number;
+  readonly tasks: number;
+}
+
+/**
+ * Forecasts MMAML on one published configuration.
+ *
+ * @param stepsPerSecond of its environment, on one thread
+ * @param device what to ask for: `auto` where there is a GPU worth measuring
+ * @param onPhase what is being done
+ */
+export async function forecast(
+  name: string,
+  stepsPerSecond: number,
+  device: "auto" | "cpu",
+  onPhase: (phase: string) => void,
+): Promise<Forecast> {
+  const settle = (changes: Readonly<Record<string, unknown>>) => {
+    const overrides = JSON.stringify({ ...PUBLISHED[name], ...changes });
+    return settleNew(undefined, { overrides, device });
+  };
+  const whole = await settle({});
+  const { config } = whole;
+  const tasks = config.metaBatchSize;
+  const cores = workerCount(config);
+  const stepsPerTask = (config.innerSteps + 1) * config.rolloutsPerTask *
+    config.maxSteps;
+  const perWorker = SAMPLING_SECONDS * SAMPLING_SHARE * stepsPerSecond / stepsPerTask;
+  const measuredTasks = Math.min(tasks, cores * Math.max(1, Math.round(perWorker)));
+  const part = await settle({ meta_batch_size: measuredTasks });
+  const before = Deno.memoryUsage().rss;
+  const measured = await measureIteration("mmaml", part, LONG_ITERATION, {
+    onPhase,
+    onNotice() {},
+  });
+  const { seconds, environmentSteps } = measured.report;
+  const factor = tasks / measuredTasks;
+  const partBytes = await trajectoryBytesOf("mmaml", part);
+  const wholeBytes = await trajectoryBytesOf("mmaml", whole);
+  return {
+    config: name,
+    device: measured.device,
+    workers: cores,
+    iterations: config.iterations,
+    environmentStepsPerIteration: environmentSteps * factor,
+    secondsPerIteration: seconds * factor,
+    expectedSeconds: seconds * factor * config.iterations,
+    residentBytes: Math.max(measured.residentBytes, before) + wholeBytes - partBytes,
+    measuredTasks,
+    tasks,
+  };
+}

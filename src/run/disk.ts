@@ -1,0 +1,62 @@
+/** What the disk under a folder can do: free space, how fast it takes a file. */
+import { statfsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { RunError } from "../util/errors.ts";
+import { fileErrorReason, writeAllSync } from "./files.ts";
+
+/** Measured. */
+export interface DiskFacts {
+  /** The folder, or the nearest one above it that exists. */
+  readonly folder: string;
+  /** Bytes that this user may still write; `null` where the system doesn't tell. */
+  readonly freeBytes: number | null;
+  /** Of a new file, synced to the disk. */
+  readonly bytesPerSecond: number;
+}
+
+function nearestFolder(path: string): string {
+  for (let folder = resolve(path);; folder = dirname(folder)) {
+    try {
+      if (Deno.statSync(folder).isDirectory) return folder;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound) || folder === dirname(folder)) throw error;
+    }
+  }
+}
+
+function freeBytes(folder: string): number | null {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize;
+  } catch {
+    return null; // a system without that call
+  }
+}
+
+/**
+ * Writes a file of `bytes` below `path`, syncs it and removes it again.
+ *
+ * @throws RunError `write-failed`
+ */
+export function measureDisk(path: string, bytes: number): DiskFacts {
+  try {
+    const folder = nearestFolder(path);
+    const name = Deno.makeTempFileSync({ dir: folder, prefix: ".metarl-doctor-", suffix: ".tmp" });
+    try {
+      using file = Deno.openSync(name, { write: true });
+      // not zeros: some disks compress
+      const block = crypto.getRandomValues(new Uint8Array(65536));
+      const start = performance.now();
+      for (let written = 0; written < bytes; written += block.length) writeAllSync(file, block);
+      file.syncSync();
+      const seconds = (performance.now() - start) / 1000;
+      return { folder, freeBytes: freeBytes(folder), bytesPerSecond: bytes / seconds };
+    } finally {
+      Deno.removeSync(name);
+    }
+  } catch (error) {
+    throw new RunError("write-failed", `can't write below ${path}: ${fileErrorReason(error)}`, {
+      cause: error,
+    });
+  }
+}
