@@ -322,6 +322,28 @@ gpuTest(
     }),
 );
 
+gpuTest(
+  "buffers of commands that are not submitted any more are given back",
+  () =>
+    withGpu(async (device) => {
+      const params = device.tensor("params", [4]);
+      const grad = device.tensor("grad", [4]);
+      device.write(grad, [1, 2, 3, 4]);
+      const step = (lr: number) => ({ kernel: "sgd_step", params, grad, lr, out: params } as const);
+      const first = step(-1);
+      await device.submit([first]);
+      for (let i = 0; i < 600; i++) await device.submit([step(0)]);
+      const { count, bytes } = device.liveBuffers;
+      for (let i = 0; i < 600; i++) await device.submit([step(0), step(0)]);
+      assert.deepEqual(device.liveBuffers, { count, bytes });
+      // it has been forgotten, and is prepared again
+      await device.submit([first]);
+      assert.deepEqual([...await device.read(params)], [2, 4, 6, 8]);
+      device.free(params);
+      assert.ok(device.liveBuffers.bytes < bytes + 256, "one tensor less, one staging buffer more");
+    }),
+);
+
 gpuTest("a lost device is an error of the next call", async () => {
   const device = await WebGpuDevice.create();
   const out = device.tensor("out", [4]);

@@ -18,6 +18,11 @@ export class StagingPool {
 
   constructor(readonly device: GPUDevice) {}
 
+  /** Buffers that are kept. */
+  get buffers(): Iterable<GPUBuffer> {
+    return this.#buffers.values();
+  }
+
   /** Copy of the first `bytes` bytes of the buffer, after all submitted work. */
   async read(source: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
     if (bytes === 0) return new ArrayBuffer(0);

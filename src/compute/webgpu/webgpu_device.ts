@@ -51,6 +51,14 @@ interface Step {
 interface Prepared {
   readonly steps: readonly Step[];
   readonly tensors: readonly Tensor[];
+  /** Scalars of its launches; destroyed with it. */
+  readonly scalars: readonly GPUBuffer[];
+}
+
+/** Buffers on the GPU. */
+export interface LiveBuffers {
+  readonly count: number;
+  readonly bytes: number;
 }
 
 const BUFFER_USAGE = 0x4 | 0x8 | 0x80; // COPY_SRC | COPY_DST | STORAGE
@@ -62,6 +70,12 @@ const SCALARS_STRIDE = 256;
 
 /** Most launches of one command buffer: drivers give up on one that takes seconds. */
 const MAX_LAUNCHES = 1024;
+
+/**
+ * Most commands that stay prepared. Algorithms make new command objects where coefficients or sizes
+ * change; those that were not submitted for the longest time go first.
+ */
+const MAX_PREPARED = 512;
 
 /** Bytes of a buffer for so many elements: whole vec4s, at least one. */
 const bytesFor = (elements: number) => Math.max(16, Math.ceil(elements / 4) * 16);
@@ -101,7 +115,8 @@ export class WebGpuDevice implements Device {
   readonly #freed = new WeakSet<Tensor>();
   readonly #scratch = new Map<string, GPUBuffer>();
   readonly #kernels = new Map<string, Kernel>();
-  #prepared = new WeakMap<Command, Prepared>();
+  /** In the order of their last use. */
+  readonly #prepared = new Map<Command, Prepared>();
   #failure: RunError | null = null;
   #closed = false;
 
@@ -174,6 +189,20 @@ export class WebGpuDevice implements Device {
   /** Tensors that are not freed yet. */
   get liveTensors(): number {
     return this.#tensors.size;
+  }
+
+  /** Buffers that this device has made and not destroyed; those of imported tensors are not its. */
+  get liveBuffers(): LiveBuffers {
+    const buffers = [
+      ...[...this.#tensors].filter(({ owned }) => owned).map(({ buffer }) => buffer),
+      ...this.#scratch.values(),
+      ...[...this.#prepared.values()].flatMap(({ scalars }) => scalars),
+      ...this.#staging.buffers,
+    ];
+    return {
+      count: buffers.length,
+      bytes: buffers.reduce((sum, { size }) => sum + size, 0),
+    };
   }
 
   /** Number of different kernels compiled so far. */
@@ -264,6 +293,7 @@ export class WebGpuDevice implements Device {
       }
       preparing = null;
       this.#encode(prepared);
+      this.#forgetOldest();
     } catch (error) {
       failed = error;
     }
@@ -303,7 +333,10 @@ export class WebGpuDevice implements Device {
     this.#tensors.clear();
     for (const buffer of this.#scratch.values()) buffer.destroy();
     this.#scratch.clear();
-    this.#prepared = new WeakMap();
+    for (const { scalars } of this.#prepared.values()) {
+      for (const buffer of scalars) buffer.destroy();
+    }
+    this.#prepared.clear();
     await this.#staging.close();
     if (this.#ownsDevice) this.#device.destroy();
   }
@@ -339,6 +372,8 @@ export class WebGpuDevice implements Device {
     const known = this.#prepared.get(command);
     if (known !== undefined) {
       for (const tensor of known.tensors) this.#own(tensor);
+      this.#prepared.delete(command);
+      this.#prepared.set(command, known);
       return known;
     }
     const context: PlanContext = {
@@ -353,13 +388,27 @@ export class WebGpuDevice implements Device {
       },
     };
     const steps: Step[] = [];
-    for (const dispatch of plan(command, context)) steps.push(await this.#step(dispatch));
-    const prepared = { steps, tensors: tensorsOf(command) };
+    const scalars: GPUBuffer[] = [];
+    for (const dispatch of plan(command, context)) {
+      steps.push(await this.#step(dispatch, scalars));
+    }
+    const prepared = { steps, tensors: tensorsOf(command), scalars };
     this.#prepared.set(command, prepared);
     return prepared;
   }
 
-  async #step(dispatch: Dispatch): Promise<Step> {
+  /** Called when nothing is between being prepared and being submitted. */
+  #forgetOldest(): void {
+    for (const [command, { scalars }] of this.#prepared) {
+      if (this.#prepared.size <= MAX_PREPARED) return;
+      this.#prepared.delete(command);
+      // what was submitted with them is done with them first
+      for (const buffer of scalars) buffer.destroy();
+    }
+  }
+
+  /** @param made receives the buffers that it makes */
+  async #step(dispatch: Dispatch, made: GPUBuffer[]): Promise<Step> {
     const { kernel } = dispatch;
     const needed = kernel.iterations + kernel.iterationsPerUnit * (dispatch.units ?? 0);
     if (needed > this.limits.loopIterations) {
@@ -370,11 +419,15 @@ export class WebGpuDevice implements Device {
       );
     }
     const { pipeline, layout } = await this.#pipelines.get(kernel);
-    const next = dispatch.next === undefined ? null : await this.#step(dispatch.next);
-    return { kernel, pipeline, bindGroup: this.#bindGroup(dispatch, layout), dispatch, next };
+    const next = dispatch.next === undefined ? null : await this.#step(dispatch.next, made);
+    return { kernel, pipeline, bindGroup: this.#bindGroup(dispatch, layout, made), dispatch, next };
   }
 
-  #bindGroup({ kernel, buffers, scalars }: Dispatch, layout: GPUBindGroupLayout): GPUBindGroup {
+  #bindGroup(
+    { kernel, buffers, scalars }: Dispatch,
+    layout: GPUBindGroupLayout,
+    made: GPUBuffer[],
+  ): GPUBindGroup {
     const entries: GPUBindGroupEntry[] = buffers.map((resource, binding) => ({
       binding,
       resource,
@@ -398,6 +451,7 @@ export class WebGpuDevice implements Device {
         size: bytes.byteLength,
         usage: UNIFORM_USAGE,
       });
+      made.push(buffer);
       this.#device.queue.writeBuffer(buffer, 0, new Uint8Array(bytes));
       entries.push({ binding: buffers.length, resource: { buffer, size } });
     }
