@@ -39,7 +39,7 @@ const FAINT = "#737373";
 /** Space around what is shown, in shares of its extent. */
 const MARGIN = 0.08;
 /** Lines of the grid across the wider side, about. */
-const GRID_LINES = 6;
+const GRID_LINES = 9;
 const GAP = 4;
 
 function escaped(text: string): string {
@@ -195,7 +195,8 @@ export function planePicture(
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${whole}" height="${height}" ` +
     `viewBox="0 0 ${whole} ${height}" font-family="${FONT}" font-size="${size}">` +
     `<rect width="${whole}" height="${height}" fill="#ffffff"/>` +
-    text(edge, line - 0.2 * size, "start", shortened(show.title, whole - 2 * edge, size)) +
+    text(edge, line - 0.2 * size, "start", shortened(show.title, whole - 8 * size, size)) +
+    text(whole - edge, line - 0.2 * size, "end", `step ${Math.max(...steps)}`) +
     `${panels.join("")}</svg>\n`;
 }
 

@@ -120,7 +120,10 @@ export async function filmOf(
     renderer,
     async draw(frame, out) {
       out.fill(255);
-      letters.write(out, whole, margin, TOP, shortened(letters, title, whole - 2 * margin));
+      const time = `${(Math.max(...steps[frame]) * dt).toFixed(2)} s`;
+      const timeLeft = whole - margin - letters.widthOf(time);
+      letters.write(out, whole, timeLeft, TOP, time);
+      letters.write(out, whole, margin, TOP, shortened(letters, title, timeLeft - 3 * margin));
       for (const [t, take] of stage.takes.entries()) {
         const step = steps[frame][t];
         const pose = take.poses.subarray(step * row, (step + 1) * row);

@@ -153,7 +153,7 @@ export function buildStage(spec: StageSpec): Stage {
         const at = f * row + shown[s] * POSE_SIZE;
         const [x, y, z] = [0, 1, 2].map((i) => poses[at + i] - places[t][3 * f + i]);
         reach = Math.max(reach, Math.hypot(x, y, z) + solids[s].mesh.radius);
-        lowest = Math.min(lowest, poses[at + 2] - solids[s].mesh.radius);
+        if (floors.length === 0) lowest = Math.min(lowest, lowestOf(solids[s].mesh, poses, at));
       }
     }
   });
@@ -210,6 +210,16 @@ export function buildStage(spec: StageSpec): Stage {
     return { frames, poses: out, places: places[t] };
   });
   return { solids, floor, takes, robot, goal, reach };
+}
+
+/** Height of a solid's lowest vertex in its pose. */
+function lowestOf({ positions }: Mesh, poses: Float32Array, at: number): number {
+  const [x, y, z] = poses.subarray(at + 9, at + 12);
+  let lowest = Infinity;
+  for (let v = 0; v < positions.length; v += 3) {
+    lowest = Math.min(lowest, x * positions[v] + y * positions[v + 1] + z * positions[v + 2]);
+  }
+  return poses[at + 2] + lowest;
 }
 
 /** [F, 3] middle of the box around the positions of the shapes */
