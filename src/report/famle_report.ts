@@ -13,7 +13,7 @@ import {
   type TableBlock,
 } from "./model.ts";
 import { columnOf, type FamleResult, type FamleRun } from "./read_run.ts";
-import { formatReturn, formatSeconds } from "./text.ts";
+import { formatSeconds } from "./text.ts";
 
 /** Names of the methods for people. */
 const METHODS: Readonly<Record<string, string>> = {
@@ -32,6 +32,11 @@ function methodName({ method }: { readonly method: string }): string {
   return METHODS[method] ?? method;
 }
 
+/** Place of a method among the others. */
+function placeOf({ method }: AdaptMethod): number {
+  return COLORS[method] ?? 4;
+}
+
 /** Mean over seeds at every episode that all of them have. */
 function rewardSeries(method: AdaptMethod): LineSeries {
   const episodes = Math.min(...method.rewards.map((run) => run.length));
@@ -41,7 +46,7 @@ function rewardSeries(method: AdaptMethod): LineSeries {
   );
   return {
     name: methodName(method),
-    color: COLORS[method.method] ?? 4,
+    color: placeOf(method),
     look: method.method === "healthy" ? "dashed" : "solid",
     dots: episodes <= 40,
     x: points.map((_, e) => e + 1),
@@ -72,12 +77,13 @@ function rewardsChart(result: AdaptResult, id: string): ChartBlock {
   };
 }
 
+/** As the command prints it. */
 function interval(values: readonly number[]): string {
   const { mean: middle, halfWidth } = meanInterval(values);
   // of two values it is no more than a guess
   return halfWidth === null || values.length < 3
-    ? formatReturn(middle)
-    : `${formatReturn(middle)} ± ${formatReturn(halfWidth)}`;
+    ? middle.toFixed(1)
+    : `${middle.toFixed(1)} ± ${halfWidth.toFixed(1)}`;
 }
 
 function methodsTable({ methods }: AdaptResult): TableBlock {
@@ -118,7 +124,7 @@ function likelihoodBlocks(result: AdaptResult, method: AdaptMethod, id: string):
     ? result.situations
     : Array.from({ length: count }, (_, g) => `embedding ${g}`);
   return [
-    { kind: "heading", text: `What it looks like to ${methodName(method)}` },
+    { kind: "heading", text: `Likelihood of the situations: ${methodName(method)}` },
     {
       kind: "chart",
       id,
@@ -191,7 +197,8 @@ export function adaptSections({ path, result }: FamleResult, at: number): Sectio
             ),
           } as const,
         ],
-        ...methods.flatMap((method) =>
+        // what was damaged first, what was not last
+        ...methods.toSorted((a, b) => placeOf(a) - placeOf(b)).flatMap((method) =>
           likelihoodBlocks(result, method, `likelihoods${suffix}-${method.method}`)
         ),
       ],

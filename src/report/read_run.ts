@@ -87,7 +87,8 @@ function isFile(path: string): boolean {
 
 function checkRows(path: string, table: ProgressTable, columns: readonly string[]): void {
   const missing = columns.filter((name) => !table.columns.includes(name));
-  if (missing.length > 0) {
+  // a file without a first line is one that is being made
+  if (missing.length > 0 && table.columns.length > 0) {
     throw new UserError(
       "progress-columns",
       `can't use ${path}: it has no column "${missing[0]}", as progress.csv of metarl, ProMP and ` +

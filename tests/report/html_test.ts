@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { buildReport } from "../../src/report/build.ts";
+import { escapeHtml, reportHtml } from "../../src/report/html.ts";
+import type { Report } from "../../src/report/model.ts";
+import { readSource, type ReportSource } from "../../src/report/read_run.ts";
+import { VERSION } from "../../src/cli/version.ts";
+import { inTemporaryFolder } from "../cli/metarl_process.ts";
+import { lacks } from "../permissions.ts";
+import { ADAPT, PROVENANCE, writeSampleRun } from "./sample_runs.ts";
+
+const EVIL = `</script><script>alert(1)</script><img src=x onerror=alert(2)> & "quotes" 'single'`;
+
+function fileTest(name: string, body: (folder: string) => Promise<void>): void {
+  Deno.test({ name, ignore: lacks("read", "write"), fn: () => inTemporaryFolder(body) });
+}
+
+async function pageOf(paths: readonly string[]): Promise<{ report: Report; html: string }> {
+  const sources: ReportSource[] = [];
+  for (const path of paths) sources.push(await readSource(path, VERSION));
+  const report = buildReport({ sources, evaluations: new Map(), notices: [] });
+  return { report, html: await reportHtml(report, VERSION) };
+}
+
+Deno.test("escapeHtml() leaves nothing that HTML would obey", () => {
+  assert.equal(escapeHtml(`<a href="x">'&'`), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;");
+  assert.equal(escapeHtml("a\u0000b\u001bc\ud800"), "a\ufffdb\ufffdc\ufffd");
+});
+
+fileTest("reportHtml() lets only its own script run, whatever names a run has", async (folder) => {
+  const run = writeSampleRun(`${folder}/a & "b" <i>`, {
+    environment: EVIL,
+    provenance: { ...PROVENANCE, sources: { inner_lr: EVIL } },
+    log: `${EVIL}\n`,
+  });
+  const { html } = await pageOf([run]);
+  const scripts = [...html.matchAll(/<script([^>]*)>([\s\S]*?)<\/script>/g)];
+  assert.deepEqual(scripts.map(([, attributes]) => attributes), [
+    ' type="application/json" id="charts"',
+    "",
+  ]);
+  JSON.parse(scripts[0][2]);
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(scripts[1][2]));
+  const hash = btoa(String.fromCharCode(...new Uint8Array(digest)));
+  const policy = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(html)![1];
+  assert(policy.startsWith(`default-src 'none'; script-src 'sha256-${hash}';`), policy);
+  assert(
+    !/<(img|link|iframe|base)|<[a-z]+[^<>]*\s(src=|on\w+=|href="(?!#))/.test(
+      html.replace(scripts[1][2], ""),
+    ),
+  );
+  assert(html.includes("&lt;img src=x onerror=alert(2)&gt;"), "the name is shown as it is");
+});
+
+fileTest("a report says what was set, on which machine and what happened", async (folder) => {
+  const first = writeSampleRun(`${folder}/first`, {
+    settings: { inner_lr: 0.25, compat: "mmaml-rl" },
+    provenance: PROVENANCE,
+    log: "iteration 3: 2 rollouts were cut\n",
+  });
+  const csv = Deno.readTextFileSync(`${first}/progress.csv`).split("\n");
+  const marked = csv.map((line, i) =>
+    line === "" ? line : `${line},${i === 0 ? "Divergence" : i === 6 ? 2 : 0}`
+  );
+  Deno.writeTextFileSync(`${first}/progress.csv`, marked.join("\n"));
+  const second = writeSampleRun(`${folder}/second`, { seed: 2 });
+  const { report, html } = await pageOf([first, second]);
+  assert.equal(report.title, "mmaml on MetaPointEnvMomentumModes");
+  assert.deepEqual(
+    report.sections.map(({ id }) => id),
+    ["overview", "learning", "settings", "time", "machine", "log"],
+  );
+  const row = (...cells: string[]) => {
+    const [head, ...others] = cells;
+    const text = `<th scope="row">${head}</th>${others.map((cell) => `<td>${cell}</td>`).join("")}`;
+    assert(html.includes(text), text);
+  };
+  row("inner_lr", "0.25", "0.1", "--set");
+  // where the two differ
+  row("compat", "mmaml-rl", "none");
+  row("processor", "Test CPU", "-");
+  row("SHA-256 of the settings", "c0ffee", "-");
+  assert(html.includes("Compatibility: mmaml-rl: as the published code"));
+  assert(html.includes("Compatibility: none: follows the paper"));
+  assert(html.includes("<li>iteration 5: Divergence 2</li>"));
+  assert(html.includes("<li>iteration 3: 2 rollouts were cut</li>"));
+});
+
+fileTest("a report of famle adapt has rewards, likelihoods and damage", async (folder) => {
+  Deno.writeTextFileSync(`${folder}/adapt.json`, JSON.stringify(ADAPT));
+  const { report, html } = await pageOf([folder]);
+  const charts = report.sections.flatMap(({ blocks }) => blocks)
+    .filter((block) => block.kind === "chart");
+  const [rewards, likelihoods, ...rest] = charts.map(({ chart }) => chart);
+  assert(rewards.kind === "lines" && likelihoods.kind === "heat" && rest.length === 0);
+  const [famle] = rewards.variants[0].series;
+  assert.deepEqual([famle.name, famle.x, famle.y], ["FAMLE", [1, 2], [3, 13]]);
+  // deviations 2, 1, 3: 4.303 (Student's t, 2 degrees of freedom) * sqrt(14 / 2 / 3)
+  assert(Math.abs(famle.high![0]! - (3 + 4.303 * Math.sqrt(7 / 3))) < 1e-4);
+  assert.deepEqual(rewards.variants[0].references, [{ y: 27, label: "90 % of healthy" }]);
+  assert.deepEqual(likelihoods.rows, ["healthy", "joint 0 dead"]);
+  assert.deepEqual(likelihoods.values, [[0.6, 0.1], [0.4, 0.9]]);
+  assert(html.includes("p = 0.031"));
+  assert(html.includes("a note with &lt;b&gt; &amp; &quot;quotes&quot;"));
+});
+
+fileTest("twenty runs of a thousand iterations stay below 3 MB", async (folder) => {
+  const paths = Array.from({ length: 20 }, (_, i) =>
+    writeSampleRun(`${folder}/${i}`, {
+      iterations: 1000,
+      settings: { inner_lr: 0.001 * (i + 1) },
+    }));
+  const { html } = await pageOf(paths);
+  assert(html.length < 3e6, `${html.length} characters`);
+});
