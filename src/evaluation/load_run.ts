@@ -15,6 +15,7 @@ import {
   readCheckpoint,
 } from "../run/checkpoint.ts";
 import { CHECKPOINT_FOLDER, readRunParams, type RunParams } from "../run/run_dir.ts";
+import { innerLrScaleOf } from "../trainer/meta_state.ts";
 import { envOptions } from "../trainer/specs.ts";
 import type { MetaAlgorithm } from "../trainer/types.ts";
 import { UserError } from "../util/errors.ts";
@@ -124,7 +125,7 @@ export async function loadRun(path: string, options: LoadOptions): Promise<Loade
     path: folder,
     params,
     algorithm,
-    config,
+    config: { ...config, innerLr: config.innerLr * innerLrScaleOf(picked.checkpoint) },
     env: await loadEnv(config.env, envOptions(config, tables)),
     checkpoint: picked.checkpoint,
     checkpointPath: picked.path,

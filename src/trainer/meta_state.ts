@@ -40,9 +40,11 @@ const VECTORS = ["", "adam.m.", "adam.v."] as const;
 /** In front of the names of the tensors and counters of {@link MetaState.best}. */
 const BEST = "best.";
 
+const INNER_LR_SCALE = "inner_lr_scale";
+
 /** Counters of the guard. */
 const GUARD_COUNTERS = {
-  inner_lr_scale: (guard) => guard.innerLrScale,
+  [INNER_LR_SCALE]: (guard) => guard.innerLrScale,
   outer_lr_scale: (guard) => guard.outerLrScale,
   divergences_in_a_row: (guard) => guard.eventsInARow,
   returns_counted: (guard) => guard.returns.count,
@@ -122,6 +124,11 @@ export function paramsOf(checkpoint: Checkpoint, spec: MetaObjectiveSpec): MetaP
   return readVector(checkpoint, "", spec);
 }
 
+/** Factor on `inner_lr` that training had come to (docs/runs.md, "When a run diverges"). */
+export function innerLrScaleOf({ counters }: Checkpoint): number {
+  return counters[INNER_LR_SCALE] ?? NEW_GUARD.innerLrScale;
+}
+
 /**
  * The state in a checkpoint, to go on from.
  * @throws UserError `checkpoint-mismatch` where something is missing or of another size
@@ -154,7 +161,7 @@ export function fromCheckpoint(checkpoint: Checkpoint, spec: MetaObjectiveSpec):
       (_, k) => counter(`inner_kl_coeff_${k}`),
     ),
     guard: {
-      innerLrScale: guarded("inner_lr_scale"),
+      innerLrScale: guarded(INNER_LR_SCALE),
       outerLrScale: guarded("outer_lr_scale"),
       eventsInARow: guarded("divergences_in_a_row"),
       returns: {

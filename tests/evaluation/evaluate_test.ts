@@ -235,3 +235,15 @@ Deno.test({
       assert.equal((await refusal(path)).code, "checkpoint-not-found");
     }),
 });
+
+runTest(
+  "loadRun() adapts with the inner step size that training had come to",
+  "promp",
+  { inner_lr: 300, max_inner_kl: null, max_outer_kl: null, on_divergence: "halve-step" },
+  (run) => {
+    const last = readProgress(`${run.path}/progress.csv`).rows.at(-1)!;
+    assert.ok(run.config.innerLr < 300, "it was halved");
+    assert.equal(run.config.innerLr, last["InnerLr"]);
+    return Promise.resolve();
+  },
+);
