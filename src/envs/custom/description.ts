@@ -10,6 +10,9 @@ import { didYouMean } from "../../util/nearest.ts";
 
 const NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
 
+/** Most physics steps per control step, and control steps per episode: beyond them is no end. */
+const [MOST_FRAMES, MOST_STEPS] = [10_000, 100_000];
+
 const name = z.string().regex(NAME, "must be a name of letters, digits and _");
 const text = z.string().min(1);
 const finite = z.number();
@@ -94,8 +97,8 @@ const description = z.strictObject({
   name: name.optional(),
   description: text,
   model: text,
-  frame_skip: size,
-  max_path_length: size,
+  frame_skip: size.max(MOST_FRAMES),
+  max_path_length: size.max(MOST_STEPS),
   quantities: z.record(name, quantity).optional(),
   task: z.record(name, task),
   observation: z.array(z.union([text, observed], {

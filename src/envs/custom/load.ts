@@ -25,16 +25,23 @@ async function loadDescription(path: string): Promise<EnvDefinition> {
   const description = parseDescription(new TextDecoder().decode(bytes), file);
   const modelPath = join(dirname(path), description.model);
   const modelFile = shown(modelPath);
-  const { mjcf, others } = readMjcf(modelPath, files, `${file}: "model"`);
+  const { mjcf, others } = readMjcf(modelPath, dirname(path), files, `${file}: "model"`);
   const version = await hashFiles(files);
   const key = `${path} ${version}`;
   let definition = loaded.get(key);
   if (definition === undefined) {
     const name = description.name ?? basename(path, extname(path));
-    definition = Model.compile(modelFile, mjcf, others).then((model) =>
-      describedDefinition(file, description, { modelFile, model, version, name })
-    );
+    definition = Model.compile(modelFile, mjcf, Object.fromEntries(others)).then((model) => {
+      try {
+        return describedDefinition(file, description, { modelFile, model, version, name });
+      } catch (error) {
+        model.close();
+        throw error;
+      }
+    });
     loaded.set(key, definition);
+    // the same files may be compiled where this once failed for want of memory
+    definition.catch(() => loaded.delete(key));
   }
   return await definition;
 }

@@ -6,7 +6,7 @@
  */
 import type { MjModel } from "@mujoco/mujoco";
 import { messageOf, UserError } from "../../util/errors.ts";
-import { liveHandles, loadMujoco, type Mujoco } from "./runtime.ts";
+import { forgetMujoco, liveHandles, loadMujoco, type Mujoco } from "./runtime.ts";
 
 /** Kinds of named objects. */
 export type ObjectKind = "body" | "joint" | "geom" | "site" | "actuator";
@@ -38,6 +38,7 @@ export class Model {
   static async compile(name: string, mjcf: string, includes: Includes = {}): Promise<Model> {
     const mujoco = await loadMujoco();
     const files = new mujoco.MjVFS();
+    let isBroken = false;
     try {
       for (const [path, content] of Object.entries(includes)) {
         const isText = typeof content === "string";
@@ -50,9 +51,12 @@ export class Model {
       options.delete();
       return new Model(name, mujoco, handle);
     } catch (error) {
+      // it ran out of memory or worse: nothing of it can be used again, not even to free something
+      isBroken = error instanceof WebAssembly.RuntimeError;
+      if (isBroken) await forgetMujoco(mujoco);
       throw new UserError("mjcf", `Cannot compile ${name}: ${oneLine(messageOf(error))}`);
     } finally {
-      files.delete();
+      if (!isBroken) files.delete();
     }
   }
 

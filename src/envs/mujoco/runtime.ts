@@ -40,6 +40,11 @@ export function loadMujoco(): Promise<Mujoco> {
   return runtime;
 }
 
+/** Makes the next {@link loadMujoco} of this thread start a new one: this one broke. */
+export async function forgetMujoco(broken: Mujoco): Promise<void> {
+  if (await runtime === broken) runtime = null;
+}
+
 async function instantiate(): Promise<Mujoco> {
   const [{ default: createModule }, module] = await Promise.all([
     import("@mujoco/mujoco"),
@@ -48,6 +53,9 @@ async function instantiate(): Promise<Mujoco> {
   // The promise of createModule stays open where this hook's work fails, so the hook rejects.
   return await new Promise((resolve, reject) => {
     createModule({
+      // what it has to say comes as errors
+      print: () => {},
+      printErr: () => {},
       instantiateWasm(
         imports: WebAssembly.Imports,
         done: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void,
