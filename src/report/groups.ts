@@ -106,11 +106,17 @@ function unique(names: readonly string[]): string[] {
   });
 }
 
-/** Puts together what belongs together, in the order in which it was given. */
+/**
+ * Puts together what belongs together, in the order in which it was given. Where all other runs are
+ * on one environment, runs that don't tell theirs are shown with them.
+ */
 export function groupRuns(runs: readonly MetaRun[]): EnvironmentRuns[] {
-  const environments = [...new Set(runs.map(({ environment }) => environment))];
+  const known = new Set(runs.map(({ environment }) => environment).filter((name) => name !== null));
+  const [only] = known.size === 1 ? known : [null];
+  const environmentOf = (run: MetaRun) => run.environment ?? only;
+  const environments = [...new Set(runs.map(environmentOf))];
   return environments.map((environment) => {
-    const here = runs.filter((run) => run.environment === environment);
+    const here = runs.filter((run) => environmentOf(run) === environment);
     const byKey = new Map<string, MetaRun[]>();
     for (const run of here) {
       const key = groupKey(run);
