@@ -3,7 +3,6 @@ import { basename, dirname, extname } from "node:path";
 import type { CameraOptions } from "../render/camera.ts";
 import { fileErrorReason } from "../run/files.ts";
 import { UserError } from "../util/errors.ts";
-import { didYouMean } from "../util/nearest.ts";
 import { wholeOption } from "./options.ts";
 
 /** What the user typed. */
@@ -69,8 +68,7 @@ function formatOf(path: string): Format {
   const got = extension === "" ? "none" : `".${extension}"`;
   throw new UserError(
     "out-format",
-    `--out ${path}: the file's extension must be one of ${known.join(", ")}; got ${got}` +
-      (extension === "" ? "" : didYouMean(`.${extension}`, known)),
+    `--out ${path}: the file's extension must be one of ${known.join(", ")}; got ${got}`,
   );
 }
 
