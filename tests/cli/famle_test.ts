@@ -140,6 +140,11 @@ test("famle adapt works on the model inside of the program", async () => {
     assert.equal(summary.env, "famle_reacher");
     assert.equal(summary.damage, "joint 0 reversed, joint 3 dead");
     assert.equal(summary.finished, true);
+    // the likelihoods of the last episode, to four digits, by the names of the situations
+    const [, famle] = summary.methods as { likelihoods: number[][][] }[];
+    const { likelihoods } = objects[1] as { likelihoods: number[] };
+    assert.deepEqual(famle.likelihoods, [[likelihoods.map((p) => Number(p.toPrecision(4)))]]);
+    assert.equal((summary.situations as string[]).length, likelihoods.length);
     assert.deepEqual(
       objects.slice(0, -1).map(({ type, method, steps }) => [type, method, steps]),
       [["episode", "healthy", 4], ["episode", "famle", 4]],

@@ -443,6 +443,7 @@ async function showResults(
     }
     files.push(folder.write(EPISODES_FILE, encodeEpisodes(results, factory.spec.actDim)));
   }
+  const { memoryGiB, ...machine } = describeMachine();
   const summary = {
     type: "summary",
     finished: run.finished,
@@ -473,7 +474,7 @@ async function showResults(
     model: run.model,
     situations: study.models.famle.situations.map(({ name }) => name),
     settings: publishedFamleConfig(study.config),
-    machine: describeMachine(),
+    machine: { ...machine, memory_gib: memoryGiB },
     metarl_version: VERSION,
     files,
   };
