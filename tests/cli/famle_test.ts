@@ -220,7 +220,12 @@ test("famle adapt, interrupted, shows and keeps what it has", async () => {
     const summary = objectsOf(stdout).at(-1)!;
     assert.equal(summary.type, "summary");
     assert.equal(summary.finished, false);
-    assert.deepEqual(namesIn(`${folder}/o`), ["adapt.json", "episodes.npz", "rewards.png", "rewards.svg"]);
+    assert.deepEqual(namesIn(`${folder}/o`), [
+      "adapt.json",
+      "episodes.npz",
+      "rewards.png",
+      "rewards.svg",
+    ]);
     // while it trains a model beside data there is nothing to keep yet
     await metarl([...COLLECT, "--out", "data"], folder);
     const few = ["--set", "inner_iter=1", "--set", "meta_iter=1000000", "--device", "cpu"];
