@@ -3,6 +3,7 @@
  * progress, end well when interrupted.
  */
 import type { RunConfig } from "../config/schema.ts";
+import { isEnvModule } from "../envs/registry.ts";
 import { TENSORBOARD_FOLDER, TensorBoardWriter } from "../run/tensorboard.ts";
 import type { MetaAlgorithm, TrainMeta, TrainSummary } from "../trainer/types.ts";
 import { ExitCode } from "./failure.ts";
@@ -121,6 +122,7 @@ export async function train(
   const finished = status === "finished";
   await report(finished && !output.isClosed);
   if (finished) return ExitCode.OK;
-  say(`continue with: metarl ${algorithm} --resume ${shellWord(run.path)}`);
+  const module = isEnvModule(config.env) ? ` --env ${shellWord(config.env)}` : "";
+  say(`continue with: metarl ${algorithm} --resume ${shellWord(run.path)}${module}`);
   return ExitCode.INTERRUPTED;
 }

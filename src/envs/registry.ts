@@ -2,6 +2,7 @@
  * All environments by name, and those of one's own by path. Definitions are loaded when asked for,
  * so that a command pays only for the simulator that it uses.
  */
+import { resolve } from "node:path";
 import { UserError } from "../util/errors.ts";
 import { didYouMean } from "../util/nearest.ts";
 import type { EnvDefinition, EnvFactory } from "./env.ts";
@@ -140,6 +141,11 @@ export function envNames(): string[] {
  */
 export function isEnvPath(name: string): boolean {
   return /[\\/]|\.(json|m?[jt]s)$/.test(name);
+}
+
+/** Whether `name` is the path of a module: loading that environment runs its code. */
+export function isEnvModule(name: string): boolean {
+  return isEnvPath(name) && /\.m?[jt]s$/.test(resolve(name));
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The environment that a FAMLE command works on. */
 import { asFamleFactory, type FamleEnvFactory } from "../../envs/famle/famle_env.ts";
-import { loadEnv, resolveEnvName } from "../../envs/registry.ts";
+import { isEnvPath, loadEnv, resolveEnvName } from "../../envs/registry.ts";
 import { UserError } from "../../util/errors.ts";
 
 /** Environments of FAMLE, for messages and completions. */
@@ -15,7 +15,8 @@ export const DEFAULT_ENV = "famle_reacher";
  * @throws UserError for an unknown name, or an environment whose robot can't be damaged
  */
 export async function loadFamleEnv(name: string): Promise<FamleEnvFactory> {
-  const factory = asFamleFactory(await loadEnv(resolveEnvName(name)));
+  // a model or data may name it, and a path can be that of code
+  const factory = isEnvPath(name) ? null : asFamleFactory(await loadEnv(resolveEnvName(name)));
   if (factory !== null) return factory;
   throw new UserError(
     "env-not-famle",
