@@ -36,6 +36,9 @@ const TIME_COLUMNS = [
   "Time-OuterStep",
   "Time-TotalInner",
   "Time-MAMLSteps",
+  "Idle-Sampling",
+  "Idle-Workers",
+  "Idle-Device",
 ];
 
 /** What a run logs besides the columns that every run has. */
@@ -57,7 +60,7 @@ export function progressColumns(innerSteps: number, extra: ExtraColumns = {}): s
   return [...columns, ...(extra.perIteration ?? []), ...TIME_COLUMNS];
 }
 
-/** Whether the column is a duration: the only ones that differ between runs of the same seed. */
+/** Whether the column is measured time: the only ones that differ between runs of a seed. */
 export function isTimeColumn(name: string): boolean {
   return TIME_COLUMNS.includes(name);
 }

@@ -527,7 +527,10 @@ class MetaTraining {
     }
   }
 
-  /** Time columns, seconds. Work of the sampling workers counts as its share of the wall time. */
+  /**
+   * Time columns, seconds, and shares of waiting. Work of the sampling workers counts as its share
+   * of the wall time.
+   */
   #times(
     reports: readonly TaskReport[] | null,
     start: number,
@@ -539,9 +542,13 @@ class MetaTraining {
       return reports.reduce((sum, report) => sum + pick(report), 0) / workers / 1000;
     };
     const now = performance.now();
+    const seconds = (now - start) / 1000;
+    const busy = share((report) => report.samplingMs + report.processingMs + report.innerStepMs);
+    const idle = (part: number | null, whole: number) =>
+      part === null || whole === 0 ? null : Math.max(0, 1 - part / whole);
     return {
       "Time": (now - this.#started) / 1000,
-      "ItrTime": (now - start) / 1000,
+      "ItrTime": seconds,
       "Time-Sampling": share(({ samplingMs }) => samplingMs),
       "Time-EnvStep": share(({ envStepMs }) => envStepMs),
       "Time-SampleProc": share(({ processingMs }) => processingMs),
@@ -549,6 +556,9 @@ class MetaTraining {
       "Time-OuterStep": ms.outer / 1000,
       "Time-TotalInner": ms.inner / 1000,
       "Time-MAMLSteps": (ms.inner + ms.outer) / 1000,
+      "Idle-Sampling": idle(busy, ms.inner / 1000),
+      "Idle-Workers": idle(busy, seconds),
+      "Idle-Device": idle(ms.outer / 1000, seconds),
     };
   }
 }

@@ -36,18 +36,18 @@ Deno.test("progressColumns() has the published names in the published order", ()
     ...["Itr", "n_timesteps", ...perStep(0), ...perStep(1)],
     ...["LossBefore", "LossAfter", "KLInner", "KLCoeffInner", "Time", "ItrTime", "Time-Sampling"],
     ...["Time-EnvStep", "Time-SampleProc", "Time-InnerStep", "Time-OuterStep", "Time-TotalInner"],
-    "Time-MAMLSteps",
+    ...["Time-MAMLSteps", "Idle-Sampling", "Idle-Workers", "Idle-Device"],
   ]);
   const extra = progressColumns(3, { perStep: ["AverageForwardReturn"], perIteration: ["Norm"] });
-  assert.equal(extra.length, 2 + 4 * 8 + 4 + 1 + 9);
+  assert.equal(extra.length, 2 + 4 * 8 + 4 + 1 + 12);
   assert.equal(extra[9], "Step_0-AverageForwardReturn");
   assert.equal(extra.indexOf("Norm"), extra.indexOf("KLCoeffInner") + 1);
   assert.equal(new Set(extra).size, extra.length);
 });
 
-Deno.test("isTimeColumn() holds for durations alone", () => {
+Deno.test("isTimeColumn() holds for durations and shares of time alone", () => {
   const times = progressColumns(2).filter(isTimeColumn);
-  assert.deepEqual(times, progressColumns(2).filter((name) => /Time/.test(name)));
+  assert.deepEqual(times, progressColumns(2).filter((name) => /Time|^Idle-/.test(name)));
   assert(!isTimeColumn("n_timesteps"));
 });
 

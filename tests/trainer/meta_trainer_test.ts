@@ -50,6 +50,20 @@ test("n_timesteps counts all environment steps since the start of the run", asyn
   assert.deepEqual(writer.rows.map((row) => row["n_timesteps"]), [540, 1080]);
 });
 
+test("shares of waiting follow from the times of the phases", async () => {
+  const { writer } = await train("mmaml", tinyConfig({ n_itr: 3 }), { workers: 2 });
+  for (const row of writer.rows) {
+    const time = (name: string) => row[`Time-${name}`]!;
+    const busy = time("Sampling") + time("SampleProc") + time("InnerStep");
+    const near = (name: string, wanted: number) =>
+      assert.ok(Math.abs(row[name]! - wanted) < 1e-9, `${name}: ${row[name]}, not ${wanted}`);
+    near("Idle-Sampling", 1 - busy / time("TotalInner"));
+    near("Idle-Workers", 1 - busy / row["ItrTime"]!);
+    near("Idle-Device", 1 - time("OuterStep") / row["ItrTime"]!);
+    assert.ok(row["Idle-Workers"]! >= row["Idle-Sampling"]! && row["Idle-Workers"]! < 1);
+  }
+});
+
 test("--init takes the parameters, and neither the counters nor the optimiser", async () => {
   const first = (await train("promp", tinyConfig())).writer.checkpoints[0];
   const { writer } = await train("promp", tinyConfig({ n_itr: 1, learning_rate: 0 }), {
