@@ -10,6 +10,8 @@
  */
 const root = new URL("..", import.meta.url);
 const PAGE = new URL("src/report/page/", root);
+/** Must go with every copy of what is bundled. */
+const LICENSES = new URL("docs/licenses/observable-plot.txt", root);
 const TARGET = new URL("src/report/page_script.js", root);
 
 /** Check sum of everything that the script is made of. */
@@ -18,7 +20,7 @@ async function sourcesSha256(): Promise<string> {
   const texts = names.map((name) => Deno.readTextFileSync(new URL(name, PAGE)));
   const { imports } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", root)));
   texts.push(Deno.readTextFileSync(new URL("src/report/model.ts", root)));
-  texts.push(imports["@observablehq/plot"]);
+  texts.push(Deno.readTextFileSync(LICENSES), imports["@observablehq/plot"]);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(texts.join("\0")));
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
@@ -40,7 +42,7 @@ async function bundle(): Promise<string> {
     if (/<\/script|<!--/i.test(text)) {
       throw new Error("Cannot put the bundle into a page: it has text that ends a script element");
     }
-    return text.trimEnd();
+    return `/*\n${Deno.readTextFileSync(LICENSES)}*/\n${text.trimEnd()}`;
   } finally {
     await Deno.remove(output);
   }

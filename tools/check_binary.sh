@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # check_binary.sh BINARY: runs the compiled program as a user would who has nothing else: from
 # another folder, with an empty environment: two iterations of each algorithm on each device, and the
-# arm that adapts with the model inside of the program, with its pictures.
+# arm that adapts with the model inside of the program, with its pictures, and a report of them.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -17,6 +17,7 @@ for algorithm in mmaml promp; do
       --set meta_batch_size=4 --set rollouts_per_meta_task=3 --set max_path_length=20
     test "$(wc -l <"$out/progress.csv")" -eq 3
     test -s "$out/checkpoints/checkpoint-000002.safetensors"
+    test -s "$out/report.html"
   done
 done
 for device in cpu webgpu; do
@@ -25,6 +26,8 @@ for device in cpu webgpu; do
   test -s "adapt-$device/arm.png"
   test -s "adapt-$device/rewards.svg"
 done
+run report mmaml-cpu promp-cpu adapt-cpu --out report.html
+grep -q '<figure data-chart="adaptation">' report.html
 if run mmaml does-not-exist.json 2>message; then
   echo "error: a missing config was accepted" >&2
   exit 1

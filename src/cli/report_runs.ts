@@ -138,18 +138,31 @@ function defaultOut({ path }: ReportSource): string {
     : `${path}/${REPORT_FILE}`;
 }
 
+/** Refuses a file that can't be written before anything is evaluated. */
 function checkOut(path: string, force: boolean): void {
-  let isThere: boolean;
-  try {
-    isThere = !Deno.statSync(path).isFile || !force;
-  } catch {
-    isThere = false; // or the folder is not there, which writing tells
+  const isFolder = (name: string) => {
+    try {
+      return Deno.statSync(name).isDirectory;
+    } catch {
+      return null; // it is not there
+    }
+  };
+  if (isFolder(dirname(path)) !== true) {
+    throw new UserError(
+      "out-not-writable",
+      `can't write ${path}: there is no folder ${dirname(path)}; make it or choose another --out`,
+    );
   }
-  if (!isThere) return;
-  throw new UserError(
-    "out-exists",
-    `${path} exists; choose another file or replace it with --force`,
-  );
+  const found = isFolder(path);
+  if (found === true) {
+    throw new UserError("out-exists", `${path} is a folder; give the name of a file with --out`);
+  }
+  if (found === false && !force) {
+    throw new UserError(
+      "out-exists",
+      `${path} exists; choose another file, or replace it with --force`,
+    );
+  }
 }
 
 /** `1.2 MB` */

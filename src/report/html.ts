@@ -115,7 +115,7 @@ ${report.sections.map(sectionHtml).join("\n")}
 </main>
 <footer>Written by metarl ${
     escapeHtml(version)
-  }. Charts: Observable Plot and D3, ISC licence, © Observable, Inc. and Mike Bostock.</footer>
+  }. Charts: Observable Plot and D3; their licences are in the source of this page.</footer>
 <script type="application/json" id="charts">${scriptJson(charts)}</script>
 <script>${script}</script>
 </body>

@@ -86,7 +86,9 @@ fileTest("report replaces no file but with --force, and refuses wrong options", 
   assert.match(Deno.readTextFileSync(out), /^<!doctype html>/);
   await refused([run], { eval: false, tasks: "3" }, "usage", /--tasks can't be combined/);
   await refused([run], { tasks: "0" }, "option-value", /^--tasks must be/);
-  await refused([run], { eval: false, out: `${folder}/run`, force: true }, "out-exists", /run/);
+  const toFolder = { eval: false, out: `${folder}/run`, force: true } as const;
+  await refused([run], toFolder, "out-exists", /run is a folder/);
+  await refused([run], { out: `${folder}/no/r.html` }, "out-not-writable", /there is no folder/);
 });
 
 fileTest("report lays a progress.csv of the published code beside a run", async (folder) => {
