@@ -190,6 +190,9 @@ export interface ProgressTable {
   readonly rows: readonly ProgressRow[];
 }
 
+/** What `append` writes: nothing, or a number as JavaScript shows it. */
+const NUMBER = /^(-?\d+(\.\d+)?(e[+-]\d+)?|NaN|-?Infinity)?$/;
+
 /**
  * Reads a progress.csv; a torn last line is left out.
  *
@@ -206,11 +209,19 @@ export function readProgress(path: string): ProgressTable {
   }
   const lines = text.split("\n").slice(0, -1);
   const columns = lines.length === 0 ? [] : lines[0].split(",");
-  const rows = lines.slice(1).map((line) => {
+  const refuse = (line: number, reason: string) =>
+    new UserError("progress-unreadable", `can't read ${path}: line ${line}: ${reason}`);
+  if (new Set(columns).size < columns.length) throw refuse(1, "two columns have one name");
+  const rows = lines.slice(1).map((line, i) => {
     const cells = line.split(",");
-    return Object.fromEntries(
-      columns.map((name, i) => [name, cells[i] === "" ? null : Number(cells[i])]),
-    );
+    if (cells.length !== columns.length) {
+      throw refuse(i + 2, `it has ${cells.length} cells, not ${columns.length}`);
+    }
+    const numbers = cells.map((cell, c): [string, number | null] => {
+      if (!NUMBER.test(cell)) throw refuse(i + 2, `"${cell}" is no number`);
+      return [columns[c], cell === "" ? null : Number(cell)];
+    });
+    return Object.fromEntries(numbers);
   });
   return { columns, rows };
 }

@@ -181,6 +181,11 @@ function encodeParams(params: RunParams): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(published, null, 2)}\n`);
 }
 
+function isEnvironment(value: JsonValue): boolean {
+  const { name, version } = value as Partial<Record<string, JsonValue>>;
+  return typeof name === "string" && (typeof version === "number" || typeof version === "string");
+}
+
 /**
  * What params.json of a run's folder holds.
  *
@@ -207,7 +212,9 @@ export function readRunParams(folder: string): RunParams {
     value === null || typeof value.started !== "string" ||
     Number.isNaN(Date.parse(value.started)) ||
     typeof value.algorithm !== "string" || typeof value.seed !== "number" ||
-    !isObject(value.environment) || !isObject(value.config)
+    !isObject(value.environment) || !isObject(value.config) ||
+    // it becomes part of the command that continues the run
+    !/^[a-z-]+$/.test(value.algorithm) || !isEnvironment(value.environment)
   ) {
     throw new UserError("params-damaged", `${path} was not written by metarl, or was changed`);
   }
