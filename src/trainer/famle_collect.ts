@@ -24,7 +24,7 @@ import { createPlanner } from "../planning/registry.ts";
 import { TransitionDataset } from "../rollout/transitions.ts";
 import { type Checkpoint, type NamedTensor, tensorOf } from "../run/checkpoint.ts";
 import type { RunWriter } from "../run/run_dir.ts";
-import { UserError } from "../util/errors.ts";
+import { RunError, UserError } from "../util/errors.ts";
 import { normalizerOf } from "../util/normalizer.ts";
 import { drawOrder } from "../util/permutation.ts";
 import { KeyedRandom, Purpose } from "../util/prng.ts";
@@ -127,6 +127,7 @@ class SituationModel {
    * Trains on all rows, with a normaliser of these rows.
    * @param keyed positioned anew for every pass
    * @returns the model, which the caller closes, and its loss
+   * @throws RunError `not-finite`
    */
   async train(
     inputs: Float64Array,
@@ -139,7 +140,18 @@ class SituationModel {
     const model = new DynamicsModel(this.#device, this.#spec, normalizer);
     try {
       model.setParams(this.params);
-      return { model, loss: await this.#passes(model, inputs, targets, config, keyed) };
+      const loss = await this.#passes(model, inputs, targets, config, keyed);
+      const bad = this.params.find((value) => !Number.isFinite(value)) ?? loss;
+      if (!Number.isFinite(bad)) {
+        throw new RunError(
+          "not-finite",
+          `Training the model that collects diverged: ${
+            bad === loss ? "its loss" : "a parameter"
+          } ` +
+            `is ${bad} (kernel dynamics_train); lower ensemble_learning_rate`,
+        );
+      }
+      return { model, loss };
     } catch (error) {
       model.close();
       throw error;

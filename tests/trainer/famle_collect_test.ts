@@ -68,6 +68,15 @@ Deno.test("collectData() acts at random first, then with the model, situation by
   assert.equal(dumps, 1);
 });
 
+Deno.test("collectData() ends where a model is not finite, and keeps the last dump", async () => {
+  const writer = new MemoryWriter();
+  const config = { ...CONFIG, collectLr: 1e38, collectEpochs: 20 };
+  const attempt = collect({ config, writer, dumpEvery: 4 });
+  await assert.rejects(attempt, /^RunError: Training the model that collects .* is (NaN|-?Inf)/);
+  // the eleven random episodes, in dumps of four
+  assert.deepEqual(writer.checkpoints.map(({ iteration }) => iteration), [4, 8]);
+});
+
 Deno.test("collectData() goes on from a checkpoint to the same bytes", async () => {
   const whole = await collect({ dumpEvery: 5 });
   const controller = new AbortController();
@@ -133,8 +142,8 @@ Deno.test("collectData() writes the data of a checkpoint that has all episodes",
 });
 
 Deno.test("collectData() counts sequences without a finite return and stops the episode", async () => {
-  // steps so large that the model's weights overflow
-  const config = { ...CONFIG, collectLr: 1e30, collectEpochs: 20, collectBatchSize: 1 };
+  // one step, so large that what the model makes of its weights overflows
+  const config = { ...CONFIG, collectLr: 1e30, collectEpochs: 1, collectBatchSize: 4 };
   const { episodes } = await collect({ config });
   const planned = episodes.slice(SITUATIONS);
   assert.ok(planned.every(({ nonFinite }) => nonFinite === CONFIG.candidates));

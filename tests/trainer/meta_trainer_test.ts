@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { adaptKlCoeff } from "../../src/trainer/meta_trainer.ts";
+import type { ProgressRow } from "../../src/run/log.ts";
+import { RunError } from "../../src/util/errors.ts";
 import type { MetaAlgorithm } from "../../src/trainer/types.ts";
 import { MemoryWriter, tinyConfig, train } from "./tiny.ts";
 import { testNeeding } from "../permissions.ts";
@@ -122,6 +124,19 @@ test("a diverging run stops with the place and keeps the last good state", async
   assert(writer.rows[0]["Divergence"]! > 0);
   assert.deepEqual(writer.checkpoints.map(({ iteration }) => iteration), [2]);
   assert.deepEqual(writer.checkpoints[0].tensors, good.checkpoints[0].tensors);
+});
+
+test("an iteration whose row can't be written is in no checkpoint", async () => {
+  class FullDisk extends MemoryWriter {
+    override appendRow(row: ProgressRow): void {
+      if (row["Itr"] === 2) throw new RunError("write-failed", "No space left on device");
+      super.appendRow(row);
+    }
+  }
+  const writer = new FullDisk();
+  await assert.rejects(train("promp", tinyConfig({ n_itr: 5 }), { writer }), /No space left/);
+  // rows 0 and 1: a resumed run has to write row 2 again
+  assert.deepEqual(writer.checkpoints.map(({ iteration }) => iteration), [2]);
 });
 
 test("adaptKlCoeff() halves below target/1.5, doubles above 1.5 target, else keeps", () => {

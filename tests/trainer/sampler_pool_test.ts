@@ -1,5 +1,6 @@
 /** The pool against workers that die or hang; they speak the protocol but sample nothing. */
 import assert from "node:assert/strict";
+import { Divergence } from "../../src/trainer/divergence.ts";
 import { SamplerPool } from "../../src/trainer/sampler_pool.ts";
 import type { SamplerSetup } from "../../src/trainer/sampler_protocol.ts";
 import type { JobDeadline } from "../../src/trainer/types.ts";
@@ -85,6 +86,29 @@ Deno.test("SamplerPool passes on an error that the worker reports, without anoth
   );
   await assert.rejects(pool.run(0, 3, () => {}), /^RunError: bad reward/);
   assert.equal(tries[1], 1);
+  pool.close();
+});
+
+Deno.test("SamplerPool rejects with the first task that diverged, whichever came first", async () => {
+  const { pool, tries } = scriptedPool(
+    `if (task === 1 || task === 4) {
+      if (task === 1) Atomics.wait(tries, 9, 0, 200);
+      const found = { kind: 2, culprit: "inner", code: "not-finite", message: "task " + task };
+      return postMessage({ type: "diverged", task, ...found });
+    }`,
+    2,
+  );
+  const done: number[] = [];
+  await assert.rejects(pool.run(3, 6, (count) => done.push(count)), (error: unknown) => {
+    assert.ok(error instanceof Divergence);
+    assert.deepEqual([error.kind, error.culprit, error.code], [2, "inner", "not-finite"]);
+    assert.equal(error.message, "task 1");
+    return true;
+  });
+  assert.deepEqual(done, [1, 2, 3, 4, 5, 6], "the others are sampled all the same");
+  assert.deepEqual([...tries.subarray(0, 6)], Array(6).fill(1), "once each");
+  // and the pool is as good as before
+  assert.equal((await pool.run(4, 1, () => {})).length, 1);
   pool.close();
 });
 
