@@ -95,9 +95,10 @@ async function drawFilm(
   return { bytes, device, text, width, height, frames, fps, speed };
 }
 
-/** The pace; a GIF's frames last whole hundredths of a second. */
+/** The pace: a GIF's frames last whole hundredths of a second, an MP4 has whole frames a second. */
 async function paceOf(seconds: number, dt: number, options: PictureOptions): Promise<Pace> {
   const pace = paceFor(seconds, dt, options);
+  if (options.format === "mp4") return { ...pace, fps: Math.max(1, Math.floor(pace.fps)) };
   if (options.format !== "gif") return pace;
   const { gifDelay } = await import("../render/gif.ts");
   return { ...pace, fps: 100 / gifDelay(pace.fps) };
