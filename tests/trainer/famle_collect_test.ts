@@ -143,7 +143,10 @@ Deno.test("collectData() writes the data of a checkpoint that has all episodes",
 
 Deno.test("collectData() counts sequences without a finite return and stops the episode", async () => {
   // one step, so large that what the model makes of its weights overflows
-  const config = { ...CONFIG, collectLr: 1e30, collectEpochs: 1, collectBatchSize: 4 };
+  const config = {
+    ...CONFIG,
+    ...{ collectLr: 1e30, collectEpochs: 1, collectBatchSize: 4, collectHiddenSizes: [16, 16, 16] },
+  };
   const { episodes } = await collect({ config });
   const planned = episodes.slice(SITUATIONS);
   assert.ok(planned.every(({ nonFinite }) => nonFinite === CONFIG.candidates));
