@@ -1,6 +1,6 @@
 /** A report of runs and results of any kind. */
 import { adaptSections, famleRunSection } from "./famle_report.ts";
-import { groupRuns } from "./groups.ts";
+import { groupRuns, withEnvironmentNames } from "./groups.ts";
 import {
   type Evaluations,
   evaluationSection,
@@ -59,8 +59,9 @@ export function buildReport({ sources, evaluations, notices }: ReportInput): Rep
   );
   const environments = groupRuns(meta);
   const isOnly = environments.length === 1;
+  const named = withEnvironmentNames(environments);
   const recorded: RecordedRun[] = [
-    ...environments.flatMap(({ groups }) => groups).flatMap(({ runs }) => runs)
+    ...named.flatMap(({ groups }) => groups).flatMap(({ runs }) => runs)
       .map(({ run, label }) => ({ ...run, label, rows: run.progress.rows })),
     ...famleRuns.map((run) => ({
       label: run.path,
@@ -82,8 +83,8 @@ export function buildReport({ sources, evaluations, notices }: ReportInput): Rep
     ...environments.map((runs, at) => evaluationSection(runs, evaluations, at, isOnly)),
     ...results.flatMap(adaptSections),
     ...famleRuns.map((run, at) => famleRunSection(run, at)),
-    settingsSection(environments),
-    timeSection(environments),
+    settingsSection(named),
+    timeSection(named),
     machineSection(recorded),
     eventsSection(recorded),
   ];

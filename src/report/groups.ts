@@ -143,6 +143,20 @@ export function groupRuns(runs: readonly MetaRun[]): EnvironmentRuns[] {
   });
 }
 
+/** The same runs, called by their environments too where there are several. */
+export function withEnvironmentNames(all: readonly EnvironmentRuns[]): readonly EnvironmentRuns[] {
+  if (all.length === 1) return all;
+  const name = (label: string, environment: string | null) =>
+    environment === null ? label : `${label}, ${environment}`;
+  return all.map(({ environment, groups }) => ({
+    environment,
+    groups: groups.map((group) => ({
+      ...group,
+      runs: group.runs.map((run) => ({ ...run, label: name(run.label, environment) })),
+    })),
+  }));
+}
+
 /** A column over the iterations of a group. */
 export interface GroupCurve {
   readonly x: number[];

@@ -85,6 +85,25 @@ fileTest("a report says what was set, on which machine and what happened", async
   assert(html.includes("<li>iteration 3: 2 rollouts were cut</li>"));
 });
 
+fileTest(
+  "runs on different environments are told apart where they stand together",
+  async (folder) => {
+    const point = writeSampleRun(`${folder}/point`);
+    const reacher = writeSampleRun(`${folder}/reacher`, { environment: "Reacher3LinkEnv" });
+    const { report } = await pageOf([point, reacher]);
+    assert.deepEqual(
+      report.sections.map(({ title }) => title).slice(0, 3),
+      ["Overview", "Learning: MetaPointEnvMomentumModes", "Learning: Reacher3LinkEnv"],
+    );
+    const time = report.sections.find(({ id }) => id === "time")!.blocks[0];
+    assert(time.kind === "chart" && time.chart.kind === "bars");
+    assert.deepEqual(
+      time.chart.bars.map(({ name }) => name),
+      ["mmaml, MetaPointEnvMomentumModes", "mmaml, Reacher3LinkEnv"],
+    );
+  },
+);
+
 fileTest("a report of famle adapt has rewards, likelihoods and damage", async (folder) => {
   Deno.writeTextFileSync(`${folder}/adapt.json`, JSON.stringify(ADAPT));
   const { report, html } = await pageOf([folder]);
