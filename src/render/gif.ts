@@ -3,9 +3,11 @@
  * pixels that changed. No dithering: surfaces stay smooth and files small.
  */
 // @ts-types="./gifenc.d.ts"
-import gifenc from "gifenc";
-import type { Film } from "./film.ts";
-import { moments } from "./film.ts";
+import * as gifencModule from "gifenc";
+import { exportsOf } from "./exports_of.ts";
+import { type Film, moments } from "./film.ts";
+
+const gifenc = exportsOf(gifencModule, "quantize");
 
 /** Colours; one more index means "as before". */
 const COLORS = 255;

@@ -19,9 +19,9 @@ interface Encoder {
   bytes(): Uint8Array;
 }
 
-declare const gifenc: {
-  GIFEncoder(): Encoder;
-  quantize(rgba: Uint8ClampedArray, colors: number): Color[];
-  applyPalette(rgba: Uint8ClampedArray, palette: readonly Color[]): Uint8Array;
-};
-export default gifenc;
+export function GIFEncoder(): Encoder;
+export function quantize(rgba: Uint8ClampedArray, colors: number): Color[];
+export function applyPalette(
+  rgba: Uint8ClampedArray,
+  palette: readonly Color[],
+): Uint8Array;

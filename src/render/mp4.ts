@@ -2,9 +2,12 @@
  * Films as MP4 with H.264 (Baseline, 4:2:0), encoded by minih264 in WASM. The same film gives the
  * same bytes: times of creation are left out.
  */
-import h264 from "h264-mp4-encoder";
+import * as h264Module from "h264-mp4-encoder";
 import { messageOf, RunError } from "../util/errors.ts";
+import { exportsOf } from "./exports_of.ts";
 import type { Film } from "./film.ts";
+
+const h264 = exportsOf(h264Module, "createH264MP4Encoder");
 
 /** 10 best .. 51 smallest. */
 const QUANTIZATION = 20;

@@ -58,7 +58,7 @@ export async function readEpisodes(
     throw new UserError(
       "episodes-not-found",
       `can't read ${path}: ${fileErrorReason(error)}` +
-        (isMissing ? "; only results of metarl 0.2.0 and later can be drawn" : ""),
+        (isMissing ? "; run famle adapt again, this version keeps what it needs" : ""),
       { cause: error },
     );
   });
