@@ -28,6 +28,7 @@ Deno.test("escapeHtml() leaves nothing that HTML would obey", () => {
 
 fileTest("reportHtml() lets only its own script run, whatever names a run has", async (folder) => {
   const run = writeSampleRun(`${folder}/a & "b" <i>`, {
+    algorithm: EVIL,
     environment: EVIL,
     provenance: { ...PROVENANCE, sources: { inner_lr: EVIL } },
     log: `${EVIL}\n`,
@@ -38,7 +39,8 @@ fileTest("reportHtml() lets only its own script run, whatever names a run has", 
     ' type="application/json" id="charts"',
     "",
   ]);
-  JSON.parse(scripts[0][2]);
+  const { returns } = JSON.parse(scripts[0][2]);
+  assert.equal(returns.variants[0].series[0].name, EVIL);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(scripts[1][2]));
   const hash = btoa(String.fromCharCode(...new Uint8Array(digest)));
   const policy = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(html)![1];
