@@ -10,6 +10,7 @@ cd "$folder"
 run() { env -i ./metarl "$@"; }
 run --version
 run help >/dev/null
+run doctor --quick
 for algorithm in mmaml promp; do
   for device in cpu webgpu; do
     out="$algorithm-$device"
@@ -25,6 +26,14 @@ for device in cpu webgpu; do
     --set candidates=200 --set episode_length=5
   test -s "adapt-$device/arm.png"
   test -s "adapt-$device/rewards.svg"
+done
+for file in way.gif way.mp4 way.svg; do
+  run render mmaml-cpu --out "$file"
+  test -s "$file"
+done
+for file in arm.gif arm.mp4 arm.png arm.html; do
+  run render adapt-cpu --out "$file"
+  test -s "$file"
 done
 run report mmaml-cpu promp-cpu adapt-cpu --out report.html
 grep -q '<figure data-chart="adaptation">' report.html

@@ -45,12 +45,14 @@ async function chooseRenderer(
   if (device === "cpu") return await cpu("as asked");
   if (device === "auto") {
     const adapter = await probeAdapter();
-    if (adapter === null) return await cpu("there is no WebGPU adapter");
-    if (adapter.isSoftware) return await cpu(`the adapter is software: ${adapter.description}`);
+    if (adapter === null) return await cpu("because there is no WebGPU adapter");
+    if (adapter.isSoftware) {
+      return await cpu(`because the adapter is software: ${adapter.description}`);
+    }
   }
   const { WebGpuRenderer } = await import("../render/webgpu_renderer.ts");
   const renderer = await WebGpuRenderer.create(stage, options);
-  return { renderer, why: device === "auto" ? "a GPU was found" : "as asked" };
+  return { renderer, why: device === "auto" ? "because there is a GPU" : "as asked" };
 }
 
 /** The sheet of a film's moments as PNG. */
@@ -127,7 +129,7 @@ async function drawBodies(show: Show, options: PictureOptions, output: Output): 
   let device = "";
   const make = async (size: RenderOptions) => {
     const { renderer, why } = await chooseRenderer(stage, options.device, size);
-    device = `drawn by ${renderer.description}, because ${why}`;
+    device = `drawn by ${renderer.description}, ${why}`;
     return renderer;
   };
   const film = await filmOf(show, make, { ...options, pace });

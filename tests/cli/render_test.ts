@@ -59,7 +59,7 @@ Deno.test({
       assert.deepEqual([gif.facts.speed, gif.facts.fps, gif.facts.frames], [0.1, 5, 13]);
       assert.deepEqual([read.frames.length, read.width, read.height], [13, 196, 64]);
       assert.deepEqual(gif.facts.innerSteps, [0, 2]);
-      assert.match(gif.facts.device, /^drawn by CPU, because as asked$/);
+      assert.match(gif.facts.device, /^drawn by CPU, as asked$/);
 
       const before = await render(run, `${folder}/b.png`, { before: true, moments: "4" });
       const sheet = decode(before.bytes);
