@@ -25,10 +25,6 @@ export class BenchWorker<Ask, Answer> {
   }
 }
 
-export function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1];
-}
-
 /** Value of `--name value` on the command line. */
 export function option(name: string, fallback: string): string {
   const at = Deno.args.indexOf(name);

@@ -24,7 +24,8 @@ import type { SamplerSetup } from "../src/trainer/sampler_protocol.ts";
 import { envOptions, objectiveSpec } from "../src/trainer/specs.ts";
 import type { MetaAlgorithm } from "../src/trainer/types.ts";
 import { KeyedRandom } from "../src/util/prng.ts";
-import { BenchWorker, median, option, workerCounts } from "./bench_worker.ts";
+import { median } from "../src/util/statistics.ts";
+import { BenchWorker, option, workerCounts } from "./bench_worker.ts";
 import type { JobTimes, ToJobWorker } from "./jobs_worker.ts";
 
 const TURNS = 5;

@@ -15,7 +15,8 @@
  */
 import { mujocoBinary } from "../src/envs/mujoco/runtime.ts";
 import { envNames, loadEnv } from "../src/envs/registry.ts";
-import { BenchWorker, median, option, workerCounts } from "./bench_worker.ts";
+import { median } from "../src/util/statistics.ts";
+import { BenchWorker, option, workerCounts } from "./bench_worker.ts";
 import type { Played, ToWorker, Way } from "./sampling_worker.ts";
 
 type SamplingWorker = BenchWorker<ToWorker, Played>;
