@@ -27,6 +27,7 @@ export interface TriangleMesh {
 export interface Shape {
   /** Name in the model, "" where it has none. */
   readonly name: string;
+  /** Its form. */
   readonly kind: ShapeKind;
   /**
    * m: sphere radius; capsule and cylinder (along z) radius, half the length; ellipsoid and box

@@ -139,7 +139,8 @@ export function shownTask({ env }: Pick<LoadedRun, "env">, row: ArrayLike<number
   const at = (name: string) => task.findIndex((each) => each.name === name);
   const walls = wallsOf?.(row) ?? [];
   const [gx, gy, gz] = ["goal_x", "goal_y", "goal_z"].map(at);
-  const place = goalOf?.(row) ?? (gx < 0 ? null : [row[gx], gy < 0 ? 0 : row[gy]] as const);
+  // two numbers that the environment does not call a place may be x and z, or anything else
+  const place = goalOf?.(row) ?? (gx >= 0 && gy < 0 ? [row[gx], 0] as const : null);
   if (place !== null) {
     return { goal: gz < 0 ? place : [...place, row[gz]], walls, text: "" };
   }

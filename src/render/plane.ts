@@ -104,7 +104,7 @@ export function planePicture(
   { width, height }: PlaneSize,
   steps: readonly number[] = show.paths.map(({ places }) => places.length / 2 - 1),
 ): string {
-  const size = Math.max(9, Math.min(Math.round(height / 19), Math.round(width / 27)));
+  const size = Math.max(9, Math.min(Math.round(height / 19), Math.round(width / 31)));
   const line = Math.ceil(1.35 * size);
   const edge = Math.round(0.4 * size);
   const header = 2 * line + edge;

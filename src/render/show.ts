@@ -87,7 +87,7 @@ const TOP = 2;
 
 /** Size of captions for the size of a picture, px. */
 function captionSize(width: number, height: number): number {
-  return Math.max(9, Math.min(Math.round(height / 19), Math.round(width / 27)));
+  return Math.max(9, Math.min(Math.round(height / 19), Math.round(width / 31)));
 }
 
 /**
