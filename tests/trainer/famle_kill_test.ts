@@ -7,7 +7,7 @@ import { FAMLE_VICTIMS, killAndCompare } from "./kill_support.ts";
 
 const test = testNeeding("read", "write", "run");
 
-const KILLS = 3;
+const KILLS = 2;
 
 for (const victim of FAMLE_VICTIMS) {
   test(`${victim.name}: killed ${KILLS} times, it ends with the same bytes`, async () => {
