@@ -1,5 +1,6 @@
 /** `metarl embed`: what the task encoder makes of tasks. */
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import { nameEnvModule } from "../envs/registry.ts";
 import type { CliContext } from "./context.ts";
 
 /** The command. */
@@ -9,6 +10,11 @@ export function embedCommand(context: CliContext): CommandUnknownOpts {
     .argument("<run>", "run folder of mmaml or famle train, or a FAMLE model")
     .option("--tasks <n>", "number of fresh tasks (default: 200)")
     .option("--checkpoint <n>", "checkpoint after n iterations (default: the newest)")
+    .option(
+      "--env <file>",
+      "the run's environment, where that is a module (.ts, .js)",
+      nameEnvModule,
+    )
     .option("--seed <n>", "seed of tasks, starts, noise and map (default: 1)")
     .option("--workers <n>", "sampling workers (default: one per core)")
     .option("--out <dir>", "folder of the results (default: embed in the run's folder)")

@@ -1,5 +1,6 @@
 /** `metarl eval`: does a trained policy adapt, and how far. */
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import { nameEnvModule } from "../envs/registry.ts";
 import type { CliContext } from "./context.ts";
 
 /** The command. */
@@ -11,6 +12,11 @@ export function evalCommand(context: CliContext): CommandUnknownOpts {
     .option("--steps <k>", "inner steps, more than in training allowed (default: as in training)")
     .option("--checkpoint <n>", "checkpoint after n iterations (default: the newest)")
     .option("--mode <i>", "tasks of one mode alone, from 0")
+    .option(
+      "--env <file>",
+      "the run's environment, where that is a module (.ts, .js)",
+      nameEnvModule,
+    )
     .option("--seed <n>", "seed of tasks, starts and noise (default: 1)")
     .option("--workers <n>", "sampling workers (default: one per core)")
     .option("--json", "print one JSON object, for scripts")

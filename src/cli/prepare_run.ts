@@ -17,15 +17,22 @@ import {
 import { dirname, resolve } from "node:path";
 import { CONFIG_KEYS, type ConfigKey, type RunConfig } from "../config/schema.ts";
 import type { EnvSpec } from "../envs/env.ts";
-import { isEnvModule, isEnvPath, loadEnv, resolveEnvName } from "../envs/registry.ts";
+import {
+  checkModuleNamed,
+  isEnvPath,
+  loadEnv,
+  nameEnvModule,
+  resolveEnvName,
+} from "../envs/registry.ts";
 import { type Checkpoint, latestCheckpoint, readCheckpoint } from "../run/checkpoint.ts";
 import { fileErrorReason } from "../run/files.ts";
 import { defaultRunName, RunDir, type RunParams } from "../run/run_dir.ts";
 import type { MetaAlgorithm } from "../trainer/types.ts";
 import { UserError } from "../util/errors.ts";
+import { readWholeText } from "../util/read_file.ts";
 import type { JsonValue } from "../util/json.ts";
 import { changesSince, provenanceOf } from "./provenance.ts";
-import { createRunDir, shellWord } from "./run_folder.ts";
+import { createRunDir } from "./run_folder.ts";
 import type { TrainOptions } from "./train_options.ts";
 import { VERSION } from "./version.ts";
 
@@ -60,7 +67,7 @@ const TEXT_KEYS: readonly ConfigKey[] = [
 
 function readConfigFile(path: string): string {
   try {
-    return Deno.readTextFileSync(path);
+    return readWholeText(path);
   } catch (error) {
     throw new UserError(
       "config-unreadable",
@@ -116,14 +123,8 @@ const ENV_OPTION_KEYS = [
 
 /** The environment's tables, after checking what the configuration says about it. */
 async function checkEnvironment({ config, sourceOf }: ParsedConfig): Promise<EnvSpec> {
-  // files are data, wherever they are from: code runs where the command line names it
-  if (isEnvModule(config.env) && !sourceOf("env").startsWith("--")) {
-    throw new UserError(
-      "env-module-unnamed",
-      `${sourceOf("env")}: "env" names the module ${config.env}, whose code would run; if you ` +
-        `trust it, add --env ${shellWord(config.env)}`,
-    );
-  }
+  if (sourceOf("env").startsWith("--")) nameEnvModule(config.env);
+  checkModuleNamed(config.env, `${sourceOf("env")}: "env"`);
   const { spec } = await loadEnv(config.env);
   const names = spec.options.map(({ name }) => name);
   for (const key of ENV_OPTION_KEYS) {

@@ -148,6 +148,29 @@ export function isEnvModule(name: string): boolean {
   return isEnvPath(name) && /\.m?[jt]s$/.test(resolve(name));
 }
 
+/** Modules that the command line named. */
+const namedModules = new Set<string>();
+
+/** Says that the user named this file: its code may run. Gives it back. */
+export function nameEnvModule(path: string): string {
+  namedModules.add(resolve(path));
+  return path;
+}
+
+/**
+ * Refuses a module that only a file names: files are data, wherever they are from.
+ *
+ * @param where place that names it, the start of the message
+ * @throws UserError `env-module-unnamed`
+ */
+export function checkModuleNamed(name: string, where: string): void {
+  if (!isEnvModule(name) || namedModules.has(resolve(name))) return;
+  throw new UserError(
+    "env-module-unnamed",
+    `${where} names the module ${name}, whose code would run; if you trust it, give it with --env`,
+  );
+}
+
 /**
  * The name under which `name` (perhaps an alias) is registered; a path is its own name.
  * @throws UserError `env-unknown` with the nearest known name.

@@ -6,7 +6,7 @@
 import { resolveConfig } from "../config/parse.ts";
 import type { RunConfig } from "../config/schema.ts";
 import type { EnvFactory } from "../envs/env.ts";
-import { isEnvPath, loadEnv, resolveEnvName } from "../envs/registry.ts";
+import { checkModuleNamed, isEnvPath, loadEnv, resolveEnvName } from "../envs/registry.ts";
 import {
   type Checkpoint,
   checkpointFileName,
@@ -92,7 +92,7 @@ async function pickCheckpoint(
  *
  * @param path its folder
  * @throws UserError `run-not-found`, `params-damaged`, `run-version`, `run-algorithm`,
- * `run-environment`, `checkpoint-not-found`, `checkpoint-damaged`, and what is wrong with an
+ * `run-environment`, `env-module-unnamed`, `checkpoint-not-found`, `checkpoint-damaged`, and what is wrong with an
  * environment of one's own
  */
 export async function loadRun(path: string, options: LoadOptions): Promise<LoadedRun> {
@@ -108,6 +108,7 @@ export async function loadRun(path: string, options: LoadOptions): Promise<Loade
   }
   const layer = { source: `${folder}/params.json`, values: params.config };
   const { config } = resolveConfig([layer], { checkEnvName: resolveEnvName });
+  checkModuleNamed(config.env, `${layer.source}: "env"`);
   const tables = (await loadEnv(config.env)).spec;
   if (tables.version !== params.environment.version) {
     throw new UserError(

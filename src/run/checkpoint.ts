@@ -17,6 +17,7 @@
  */
 import { type JsonValue, parseJsonText } from "../util/json.ts";
 import { messageOf, UserError } from "../util/errors.ts";
+import { readWholeFile } from "../util/read_file.ts";
 import { fileErrorReason } from "./files.ts";
 
 /** Data of a tensor; its class is its dtype. */
@@ -286,7 +287,7 @@ export async function decodeCheckpoint(
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   let file: Uint8Array<ArrayBuffer>;
   try {
-    file = await Deno.readFile(path);
+    file = readWholeFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
       throw new UserError("checkpoint-not-found", `there is no checkpoint ${path}`);

@@ -3,6 +3,7 @@
  * user's mistake and is told in one line that names the file.
  */
 import { UserError } from "../util/errors.ts";
+import { readWholeFile } from "../util/read_file.ts";
 import { fileErrorReason } from "./files.ts";
 
 /** What is wrong with a file's content; becomes a {@link UserError} with the file's name. */
@@ -57,7 +58,7 @@ export class MemoryBudget {
  */
 export function readDataFile(path: string): Uint8Array<ArrayBuffer> {
   try {
-    return Deno.readFileSync(path);
+    return readWholeFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
       throw new UserError("data-file-not-found", `there is no file ${path}`);

@@ -7,6 +7,7 @@
  * repeated. Left out: what the columns mean (docs, and the trainer that fills them).
  */
 import { UserError } from "../util/errors.ts";
+import { readWholeText } from "../util/read_file.ts";
 import { fileErrorReason, writeAllSync, writeError } from "./files.ts";
 
 /** One iteration's numbers by column name; `null`: not computed, an empty cell. */
@@ -201,7 +202,7 @@ const NUMBER = /^(-?\d+(\.\d+)?(e[+-]\d+)?|NaN|-?Infinity)?$/;
 export function readProgress(path: string): ProgressTable {
   let text: string;
   try {
-    text = Deno.readTextFileSync(path);
+    text = readWholeText(path);
   } catch (error) {
     throw new UserError("progress-unreadable", `can't read ${path}: ${fileErrorReason(error)}`, {
       cause: error,

@@ -8,6 +8,7 @@
 import { basename, dirname, extname } from "node:path";
 import type { RunConfig } from "../config/schema.ts";
 import { type RunError, UserError } from "../util/errors.ts";
+import { readWholeText } from "../util/read_file.ts";
 import { type JsonValue, parseJsonText } from "../util/json.ts";
 import {
   type Checkpoint,
@@ -195,7 +196,7 @@ export function readRunParams(folder: string): RunParams {
   const path = `${folder}/${PARAMS_FILE}`;
   let text: string;
   try {
-    text = Deno.readTextFileSync(path);
+    text = readWholeText(path);
   } catch (error) {
     const reason =
       error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory

@@ -129,7 +129,10 @@ function findDuplicateKey(text: string): { key: string; line: number } | null {
 export function parseJsonText(text: string, source: string): JsonValue {
   const withoutMark = text.startsWith("\ufeff") ? text.slice(1) : text;
   if (isTooDeep(withoutMark)) {
-    throw new UserError("json-syntax", `${source} has values within values, over ${DEEPEST} levels`);
+    throw new UserError(
+      "json-syntax",
+      `${source} has values within values, over ${DEEPEST} levels`,
+    );
   }
   let value: JsonValue;
   try {

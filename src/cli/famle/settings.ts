@@ -9,6 +9,7 @@ import {
 import { type ConfigLayer, fileLayer, setLayer, sourcesOf } from "../../config/layers.ts";
 import { fileErrorReason } from "../../run/files.ts";
 import { UserError } from "../../util/errors.ts";
+import { readWholeText } from "../../util/read_file.ts";
 
 /** Options that give settings. */
 export interface SettingOptions {
@@ -18,7 +19,7 @@ export interface SettingOptions {
 
 function readConfig(path: string): ConfigLayer {
   try {
-    return fileLayer(Deno.readTextFileSync(path), path);
+    return fileLayer(readWholeText(path), path);
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new UserError(

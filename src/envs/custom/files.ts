@@ -4,6 +4,7 @@
  */
 import { dirname, isAbsolute, join, relative } from "node:path";
 import { messageOf, UserError } from "../../util/errors.ts";
+import { readWholeFile } from "../../util/read_file.ts";
 import { ModelSize, xmlElements } from "./mjcf_text.ts";
 
 /** Contents by path, in the order in which they were found. */
@@ -12,7 +13,7 @@ export type Files = Map<string, Uint8Array>;
 /** Reads a file. @throws UserError `env-file` saying who wants it and why it can't be read. */
 export function readFile(path: string, wantedBy: string): Uint8Array {
   try {
-    return Deno.readFileSync(path);
+    return readWholeFile(path);
   } catch (error) {
     throw unreadable(path, wantedBy, error);
   }
