@@ -42,6 +42,15 @@ function processorTicks(): number {
   return Number(fields[11]) + Number(fields[12]);
 }
 
+/** Ticks that the whole machine was busy, and all ticks of its processors. */
+function machineTicks(): [busy: number, all: number] {
+  const [line] = Deno.readTextFileSync("/proc/stat").split("\n");
+  const ticks = line.trim().split(/\s+/).slice(1, 9).map(Number);
+  const all = ticks.reduce((sum, x) => sum + x, 0);
+  // idle, and idle while waiting for a disk
+  return [all - ticks[3] - ticks[4], all];
+}
+
 function held() {
   const [opened] = devices;
   const buffers = opened instanceof WebGpuDevice
@@ -71,6 +80,7 @@ const config = tinyConfig({
 });
 const seconds: number[] = [];
 const ticks: number[] = [];
+const machine: [number, number][] = [];
 using writer = await RunDir.create(folder, PARAMS);
 await trainMeta({
   algorithm: "mmaml",
@@ -84,10 +94,11 @@ await trainMeta({
   onIteration({ iteration, seconds: taken }) {
     seconds.push(taken);
     ticks.push(processorTicks());
+    machine.push(machineTicks());
     if ((iteration + 1) % 100 === 0) {
       console.log(JSON.stringify({ done: iteration + 1, ...held() }));
     }
   },
   onNotice: (line) => console.error(line),
 });
-console.log(JSON.stringify({ seconds, ticks }));
+console.log(JSON.stringify({ seconds, ticks, machine }));
