@@ -112,10 +112,9 @@ testNeeding("read", "write", "sys")("findDisk() measures below the nearest folde
 });
 
 testNeeding("read", "sys")("forecast() multiplies what a part of the tasks takes", async () => {
-  // as slow as this only one task per worker is measured
+  // as slow as this only a quarter of the rollouts of one task per worker is measured
   const found = await forecast("point_env_momentum_dense", 1, "cpu", () => {});
-  assert.equal(found.measuredTasks, found.workers);
-  assert.equal(found.tasks, 40);
+  assert.equal(found.measuredShare, found.workers * 5 / (40 * 20));
   assert.equal(found.environmentStepsPerIteration, 240_000);
   assert.equal(found.expectedSeconds, 401 * found.secondsPerIteration);
   assert.ok(found.secondsPerIteration > 0.05 && found.residentBytes > 50e6);

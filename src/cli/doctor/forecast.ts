@@ -1,8 +1,9 @@
 /**
  * How fast environments are here, and what the published configurations would take. A forecast
- * trains one or two iterations with fewer tasks, as many as take about a second, and multiplies:
- * time and trajectories grow with the number of tasks. Left out: what does not grow with it, so a
- * forecast is an upper estimate; `--dry-run` measures whole iterations.
+ * trains one or two iterations with fewer tasks (and rollouts where a task alone is too long), as
+ * many as take about a second, and multiplies: time and trajectories grow with their number. Left
+ * out: what does not grow with it, so a forecast is an upper estimate; `--dry-run` measures whole
+ * iterations.
  */
 import ant from "../../../configs/ant_rand_goal.json" with { type: "json" };
 import antModes from "../../../configs/ant_rand_goal_mode.json" with { type: "json" };
@@ -27,8 +28,11 @@ export const SPEED_ENVS: readonly string[] = [point.env, reacher.env, antModes.e
 
 /** Seconds that sampling of a measured iteration should take. */
 const SAMPLING_SECONDS = 0.8;
-/** A first iteration that takes longer, in s, is the measured one. */
-const LONG_ITERATION = 2;
+/** Share of the tasks that is enough, and of the rollouts that says anything. */
+const MOST_SHARE = 0.25;
+const LEAST_SHARE = 0.25;
+/** A first iteration, in which workers start, is the measured one where it takes longer, in s. */
+const LONG_ITERATION = 20;
 /** Policy, rewards and storage on top of the environment's own steps. */
 const SAMPLING_SHARE = 0.7;
 
@@ -47,9 +51,8 @@ export interface Forecast {
   readonly secondsPerIteration: number;
   readonly expectedSeconds: number;
   readonly residentBytes: number;
-  /** It was measured with so many tasks. */
-  readonly measuredTasks: number;
-  readonly tasks: number;
+  /** Share of its rollouts that it was measured on. */
+  readonly measuredShare: number;
 }
 
 /**
@@ -76,15 +79,22 @@ export async function forecast(
   const stepsPerTask = (config.innerSteps + 1) * config.rolloutsPerTask *
     config.maxSteps;
   const perWorker = SAMPLING_SECONDS * SAMPLING_SHARE * stepsPerSecond / stepsPerTask;
-  const measuredTasks = Math.min(tasks, cores * Math.max(1, Math.round(perWorker)));
-  const part = await settle({ meta_batch_size: measuredTasks });
+  const most = Math.max(cores, Math.ceil(MOST_SHARE * tasks));
+  const measuredTasks = Math.min(most, cores * Math.max(1, Math.round(perWorker)));
+  const rollouts = config.rolloutsPerTask;
+  const share = Math.max(LEAST_SHARE, Math.min(1, perWorker));
+  const measuredRollouts = Math.ceil(share * rollouts);
+  const part = await settle({
+    meta_batch_size: measuredTasks,
+    rollouts_per_meta_task: measuredRollouts,
+  });
   const before = Deno.memoryUsage().rss;
   const measured = await measureIteration("mmaml", part, LONG_ITERATION, {
     onPhase,
     onNotice() {},
   });
   const { seconds, environmentSteps } = measured.report;
-  const factor = tasks / measuredTasks;
+  const factor = tasks * rollouts / (measuredTasks * measuredRollouts);
   const partBytes = await trajectoryBytesOf("mmaml", part);
   const wholeBytes = await trajectoryBytesOf("mmaml", whole);
   return {
@@ -96,7 +106,6 @@ export async function forecast(
     secondsPerIteration: seconds * factor,
     expectedSeconds: seconds * factor * config.iterations,
     residentBytes: Math.max(measured.residentBytes, before) + wholeBytes - partBytes,
-    measuredTasks,
-    tasks,
+    measuredShare: 1 / factor,
   };
 }

@@ -69,7 +69,7 @@ function judge(name: string, what: string, rows: readonly GoldenRow[], advice: s
     return { status: "FAILED", name, detail, advice, data };
   }
   const worst = rows.reduce((a, b) => strain(b) > strain(a) ? b : a);
-  const detail = `${what}, ${tensors} tensors; worst ${tell(worst)}`;
+  const detail = `${what}, ${tensors} tensors; ${tell(worst)}`;
   return { status: "ok", name, detail, data };
 }
 

@@ -23,6 +23,8 @@ export interface DoctorOptions {
 /** Columns of status and name. */
 const STATUS_WIDTH = 8;
 const NAME_WIDTH = 21;
+/** Characters of a text beside its head, however narrow the terminal is. */
+const LEAST_ROOM = 30;
 /** How long one environment is measured, in s. */
 const SPEED_SECONDS = 1;
 
@@ -37,10 +39,29 @@ class Report {
     const { status, name, detail, advice } = finding;
     this.findings.push(finding);
     if (this.isJson) return;
-    this.output.line(`${status.padEnd(STATUS_WIDTH)}${name.padEnd(NAME_WIDTH)}${detail}`);
-    if (advice !== undefined) {
-      this.output.line(`${" ".repeat(STATUS_WIDTH + NAME_WIDTH)}what to do: ${advice}`);
+    const head = status.padEnd(STATUS_WIDTH) + name.padEnd(NAME_WIDTH);
+    this.#print(head, detail);
+    if (advice !== undefined) this.#print("", `what to do: ${advice}`);
+  }
+
+  /** A text beside its head, on a terminal in lines of its width. */
+  #print(head: string, text: string): void {
+    const indent = STATUS_WIDTH + NAME_WIDTH;
+    const room = this.output.isTerminal
+      ? Math.max(LEAST_ROOM, this.output.columns - indent - 1)
+      : Infinity;
+    let line = "";
+    let start = head.padEnd(indent);
+    for (const word of text.split(" ")) {
+      if (line !== "" && line.length + 1 + word.length > room) {
+        this.output.line(start + line);
+        start = " ".repeat(indent);
+        line = word;
+      } else {
+        line += line === "" ? word : ` ${word}`;
+      }
     }
+    this.output.line(start + line);
   }
 
   /** Runs a check with a status line; an error is a finding as well. */
@@ -102,7 +123,7 @@ async function measure(report: Report, device: "auto" | "cpu"): Promise<void> {
   for (const [name, { env }] of Object.entries(PUBLISHED)) {
     report.output.status(`forecast: ${name}`);
     try {
-      const speed = speeds.get(env) ?? speeds.get(SPEED_ENVS[SPEED_ENVS.length - 1])!;
+      const speed = speeds.get(env) ?? await measureSpeed(env, SPEED_SECONDS / 4);
       report.forecasts.push(
         await forecast(name, speed, device, (phase) => {
           report.output.status(`forecast: ${name}, ${phase}`);
@@ -141,16 +162,14 @@ function printForecasts({ forecasts, isJson, output }: Report): void {
   output.line(`metarl mmaml CONFIG would take here, an estimate (${workers} workers, ${kind}):`);
   printTable(
     [
-      ["", "an iteration", "iterations", "in all", "memory", "measured with"],
+      ["", "an iteration", "iterations", "in all", "memory", "measured on"],
       ...forecasts.map((row) => [
-        `configs/${row.config}.json`,
+        row.config,
         seconds(row.secondsPerIteration),
         String(row.iterations),
         roughDuration(row.expectedSeconds),
         mebibytes(row.residentBytes),
-        row.measuredTasks === row.tasks
-          ? "all tasks"
-          : `${row.measuredTasks} of ${row.tasks} tasks`,
+        `${Number((100 * row.measuredShare).toPrecision(2))} %`,
       ]),
     ],
     output,
