@@ -123,7 +123,7 @@ export const CONFIG_KEYS = {
     published: "device",
     ...oneOf(["auto", "webgpu", "cpu"]),
     default: "auto",
-    help: "Where the kernels run; auto measures both and takes the faster one",
+    help: "Where the kernels run; auto takes the CPU, or a GPU that is measured to be faster",
     freeOnResume: true,
   },
 

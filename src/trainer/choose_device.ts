@@ -1,13 +1,13 @@
 /**
  * Which device the learner runs on. `auto` measures the kernel that training spends its time in,
- * at the shapes of the run, on every device that is there, and says what it took and why.
+ * at the shapes of the run, on the CPU and on a GPU, and says what it took and why.
  */
 import type { MetaObjectiveSpec } from "../algos/meta_objective.ts";
 import { CpuDevice } from "../compute/cpu/cpu_device.ts";
 import type { Device, Tensor } from "../compute/device.ts";
 import { policyLayout } from "../compute/layout.ts";
+import { probeAdapter } from "../compute/webgpu/adapter.ts";
 import type { RunConfig } from "../config/schema.ts";
-import { RunError } from "../util/errors.ts";
 
 /** Tasks that are measured; enough to fill a GPU of a laptop, few enough to be quick. */
 const MEASURED_TASKS = 8;
@@ -77,8 +77,26 @@ export interface DeviceMeasure {
   measure(device: Device): Promise<number>;
 }
 
+/** The faster of two devices; the other one is closed. `notice` gets a line that says why. */
+export async function takeFaster(
+  devices: readonly [Device, Device],
+  { what, measure }: DeviceMeasure,
+  notice: (line: string) => void,
+): Promise<Device> {
+  const times = [await measure(devices[0]), await measure(devices[1])];
+  const [taken, other] = times[0] <= times[1] ? devices : [devices[1], devices[0]];
+  const milliseconds = (seconds: number) => `${(1000 * seconds).toFixed(1)} ms`;
+  notice(
+    `device: ${taken.description}, because ${what} takes ${milliseconds(Math.min(...times))}, ` +
+      `and ${milliseconds(Math.max(...times))} on ${other.description}`,
+  );
+  await other.close();
+  return taken;
+}
+
 /**
- * Opens the device that was asked for.
+ * Opens the device that was asked for. With `auto` a GPU that is software is not measured: it runs
+ * on the same cores as the cpu backend, several times as slow, and compiles for seconds.
  *
  * @param threads of the `cpu` device; changes no result
  * @param notice receives one line that says what was taken and why
@@ -86,7 +104,7 @@ export interface DeviceMeasure {
  */
 export async function chooseDeviceFor(
   choice: RunConfig["device"],
-  { what, measure }: DeviceMeasure,
+  measure: DeviceMeasure,
   threads: number,
   notice: (line: string) => void,
 ): Promise<Device> {
@@ -95,25 +113,13 @@ export async function chooseDeviceFor(
     notice(`device: ${device.description}, as asked for`);
     return device;
   }
-  let webgpu: Device;
-  try {
-    webgpu = await openWebGpu();
-  } catch (error) {
-    if (!(error instanceof RunError && error.code === "no-adapter")) throw error;
-    const cpu = await CpuDevice.create({ threads });
-    notice(`device: ${cpu.description}, because there is no WebGPU adapter`);
+  const [adapter, cpu] = await Promise.all([probeAdapter(), CpuDevice.create({ threads })]);
+  if (adapter === null || adapter.isSoftware) {
+    const why = adapter === null ? "there is no WebGPU adapter" : "the WebGPU adapter is software";
+    notice(`device: ${cpu.description}, because ${why}`);
     return cpu;
   }
-  const cpu = await CpuDevice.create({ threads });
-  const times = [await measure(cpu), await measure(webgpu)];
-  const [taken, other] = times[0] <= times[1] ? [cpu, webgpu] : [webgpu, cpu];
-  const milliseconds = (seconds: number) => `${(1000 * seconds).toFixed(1)} ms`;
-  notice(
-    `device: ${taken.description}, because ${what} takes ${milliseconds(Math.min(...times))}, ` +
-      `and ${milliseconds(Math.max(...times))} on ${other.description}`,
-  );
-  await other.close();
-  return taken;
+  return await takeFaster([cpu, await openWebGpu()], measure, notice);
 }
 
 /** The device of a run of ProMP or MMAML, see {@link chooseDeviceFor}. */

@@ -1,13 +1,10 @@
 /**
  * Which device FAMLE runs on. `auto` measures what the command spends its time in, at the sizes of
- * the model; a GPU that is software is not measured, since compiling its kernels alone takes
- * longer than the CPU needs for the whole work.
+ * the model.
  */
 import { DynamicsModel, MinibatchTraining, SequenceEvaluator } from "../algos/dynamics_model.ts";
-import { CpuDevice } from "../compute/cpu/cpu_device.ts";
 import type { Device } from "../compute/device.ts";
 import type { DynamicsSpec } from "../compute/layout.ts";
-import { probeAdapter } from "../compute/webgpu/adapter.ts";
 import { median } from "../util/statistics.ts";
 import { chooseDeviceFor } from "./choose_device.ts";
 
@@ -89,12 +86,6 @@ export async function openFamleDevice(
   notice: (line: string) => void,
 ): Promise<Device> {
   const threads = navigator.hardwareConcurrency;
-  const adapter = choice === "auto" ? await probeAdapter() : null;
-  if (adapter?.isSoftware) {
-    const cpu = await CpuDevice.create({ threads });
-    notice(`device: ${cpu.description}, because the WebGPU adapter is software`);
-    return cpu;
-  }
   const measure = use === "training"
     ? {
       what: `training on ${UPDATES} minibatches of ${BATCH} rows`,

@@ -1,5 +1,9 @@
 /** The same configuration on the CPU and on the GPU backend, and without an adapter. */
 import assert from "node:assert/strict";
+import type { Device } from "../../src/compute/device.ts";
+import { ReferenceDevice } from "../../src/compute/reference/reference_device.ts";
+import { probeAdapter } from "../../src/compute/webgpu/adapter.ts";
+import { takeFaster } from "../../src/trainer/choose_device.ts";
 import { gpuTest } from "../compute/webgpu_support.ts";
 import { lacks } from "../permissions.ts";
 import { tinyConfig, train } from "./tiny.ts";
@@ -39,11 +43,37 @@ for (const algorithm of ["mmaml", "promp"] as const) {
   });
 }
 
-workerTest("device auto measures both devices and says what it took and why", async () => {
+workerTest("device auto does not measure a GPU that is software", async () => {
   const { notices } = await train("promp", tinyConfig({ n_itr: 1, device: "auto" }));
   assert.equal(notices.length, 1);
-  assert.match(
-    notices[0],
-    /^device: (cpu|webgpu): .* because a gradient of 5 tasks takes [\d.]+ ms, and [\d.]+ ms on (cpu|webgpu): /,
-  );
+  const expected = (await probeAdapter())!.isSoftware
+    ? /^device: cpu: .*, because the WebGPU adapter is software$/
+    : /^device: (cpu|webgpu): .*, because a gradient of 5 tasks takes [\d.]+ ms, and [\d.]+ ms on /;
+  assert.match(notices[0], expected);
+});
+
+Deno.test("takeFaster() says what it took and why, and closes the other device", async () => {
+  const named = (name: string, seconds: number, closed: string[]) => {
+    const device = new ReferenceDevice();
+    return {
+      seconds,
+      device: Object.assign(device, {
+        ...{ description: name, close: () => Promise.resolve(void closed.push(name)) },
+      }),
+    };
+  };
+  for (const [first, second, taken] of [[0.001, 0.0025, "one"], [3, 2, "two"]] as const) {
+    const closed: string[] = [], notices: string[] = [];
+    const both = [named("one", first, closed), named("two", second, closed)];
+    const measure = (device: Device) =>
+      Promise.resolve(both.find((each) => each.device === device)!.seconds);
+    const devices = [both[0].device, both[1].device] as const;
+    const device = await takeFaster(devices, { what: "a test", measure }, (line) => {
+      notices.push(line);
+    });
+    assert.equal(device.description, taken);
+    assert.deepEqual(closed, [taken === "one" ? "two" : "one"]);
+    if (taken === "two") continue;
+    assert.deepEqual(notices, ["device: one, because a test takes 1.0 ms, and 2.5 ms on two"]);
+  }
 });
