@@ -28,19 +28,21 @@ Deno.test("escapeHtml() leaves nothing that HTML would obey", () => {
 
 fileTest("reportHtml() lets only its own script run, whatever names a run has", async (folder) => {
   const run = writeSampleRun(`${folder}/a & "b" <i>`, {
-    algorithm: EVIL,
     environment: EVIL,
     provenance: { ...PROVENANCE, sources: { inner_lr: EVIL } },
     log: `${EVIL}\n`,
   });
+  const csv = Deno.readTextFileSync(`${run}/progress.csv`).trimEnd().split("\n");
+  const wider = csv.map((line, i) => `${line},${i === 0 ? EVIL : i}\n`);
+  Deno.writeTextFileSync(`${run}/progress.csv`, wider.join(""));
   const { html } = await pageOf([run]);
   const scripts = [...html.matchAll(/<script([^>]*)>([\s\S]*?)<\/script>/g)];
   assert.deepEqual(scripts.map(([, attributes]) => attributes), [
     ' type="application/json" id="charts"',
     "",
   ]);
-  const { returns } = JSON.parse(scripts[0][2]);
-  assert.equal(returns.variants[0].series[0].name, EVIL);
+  const { columns } = JSON.parse(scripts[0][2]);
+  assert.equal(columns.variants.at(-1).label, EVIL);
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(scripts[1][2]));
   const hash = btoa(String.fromCharCode(...new Uint8Array(digest)));
   const policy = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(html)![1];
