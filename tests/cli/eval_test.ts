@@ -53,7 +53,10 @@ Deno.test({
       await trainInto(a, "promp");
       await trainInto(b, "promp", { max_path_length: 13 });
       const cases: readonly (readonly [string[], RegExp])[] = [
-        [[a, b], /^error: can't compare \S+a with \S+b: their tasks differ: .*\[eval-comparison\]$/m],
+        [
+          [a, b],
+          /^error: can't compare \S+a with \S+b: their tasks differ: .*\[eval-comparison\]$/m,
+        ],
         [[a, "--tasks", "0"], /^error: --tasks must be a whole number from 1 /],
         [[a, "--mode", "4"], /^error: --mode must be a whole number from 0 to 3; got 4/],
         [[folder], /^error: \S+ is not a run folder: there is no params.json in it/],

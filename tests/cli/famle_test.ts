@@ -253,7 +253,10 @@ test("famle refuses data that can't be used, and leaves no folder behind", async
     const text = JSON.stringify({ ...description, situations });
     await Deno.writeTextFile(`${folder}/one/data.json`, text);
     const cases: readonly (readonly [readonly string[], RegExp])[] = [
-      [["train", "one", "--out", "new"], /Cannot meta-train on 1 situation: at least 2.*\[data-situations\]/],
+      [
+        ["train", "one", "--out", "new"],
+        /Cannot meta-train on 1 situation: at least 2.*\[data-situations\]/,
+      ],
       [["train", "data", "--embeddings", "12", "--out", "new"], /got 12 for data of 11/],
       [["collect", "--data-dir", "one", "--out", "new"], /can't add to the data in one/],
       [

@@ -78,7 +78,10 @@ Deno.test({
         assert.equal(result.code, 1, result.stderr);
         const errors = result.stderr.split("\n").filter((line) => line.startsWith("error: "));
         assert.equal(errors.length, 1, result.stderr);
-        assert.match(errors[0], new RegExp(`Requires ${missing} to .* a permission .* \\[permission\\]$`));
+        assert.match(
+          errors[0],
+          new RegExp(`Requires ${missing} to .* a permission .* \\[permission\\]$`),
+        );
       }
     }),
 });
