@@ -28,8 +28,13 @@ const TONE: Uint8Array = Uint8Array.from(
   { length: TONES + 1 },
   (_, i) => Math.round(255 * fromLinear(i / TONES)),
 );
-/** Solids nearer than this to the camera's plane are not drawn, m. */
+/** What is nearer than this to the camera's plane is cut off, m. */
 const NEAR = 1e-3;
+/** Numbers of a corner of what is left of a cut triangle: place before the camera, normal. */
+const CORNER_SIZE = 6;
+
+/** Screen x, y, nearness; normal in the world. */
+type Corner = [number, number, number, number, number, number];
 
 /** Draws on the calling thread. */
 export class CpuRenderer implements Renderer {
@@ -49,10 +54,14 @@ export class CpuRenderer implements Renderer {
   readonly #mapSize: number;
   /** Texels of the shadow map that hold something: least and largest column and row. */
   readonly #shaded = new Int32Array(4);
+  /** [most vertices, 3] places before the camera: right, up, forward, m */
+  readonly #placed: Float64Array;
   /** [most vertices, 3] screen x, y and nearness; or texel, texel, depth */
   readonly #projected: Float64Array;
   /** [most vertices, 3] normals in the world */
   readonly #turned: Float64Array;
+  /** [4, 6] corners of what is left of a triangle that is cut */
+  readonly #cut = new Float64Array(4 * CORNER_SIZE);
   /** Light of the sample that was shaded last. */
   readonly #light = new Float64Array(3);
 
@@ -69,6 +78,7 @@ export class CpuRenderer implements Renderer {
     this.#normals = new Float32Array(3 * count);
     this.#mapSize = shadows ? shadowMapSize(Math.max(width, height)) : 0;
     this.#shadowMap = new Float32Array(this.#mapSize ** 2);
+    this.#placed = new Float64Array(mostVertices);
     this.#projected = new Float64Array(mostVertices);
     this.#turned = new Float64Array(mostVertices);
   }
@@ -160,17 +170,17 @@ export class CpuRenderer implements Renderer {
     const n = this.#samples;
     const width = n * this.#width, height = n * this.#height;
     const { positions, normals, triangles } = mesh;
-    const to = this.#projected, turned = this.#turned;
+    const placed = this.#placed, to = this.#projected, turned = this.#turned;
     transform(positions, poses, at, [
       [...right, -dot(right, eye)],
       [...up, -dot(up, eye)],
       [...forward, -dot(forward, eye)],
-    ], to);
+    ], placed);
     const zoom = height / 2 * focal;
     for (let v = 0; v < positions.length; v += 3) {
-      const nearness = to[v + 2] > NEAR ? 1 / to[v + 2] : 0;
-      to[v] = width / 2 + zoom * to[v] * nearness;
-      to[v + 1] = height / 2 - zoom * to[v + 1] * nearness;
+      const nearness = placed[v + 2] > NEAR ? 1 / placed[v + 2] : 0;
+      to[v] = width / 2 + zoom * placed[v] * nearness;
+      to[v + 1] = height / 2 - zoom * placed[v + 1] * nearness;
       to[v + 2] = nearness;
     }
     for (let v = 0; v < normals.length; v += 3) {
@@ -179,49 +189,125 @@ export class CpuRenderer implements Renderer {
       turned[v + 1] = poses[at + 6] * x + poses[at + 7] * y + poses[at + 8] * z;
       turned[v + 2] = poses[at + 9] * x + poses[at + 10] * y + poses[at + 11] * z;
     }
-    const nearest = this.#nearness, seen = this.#seen, normalsSeen = this.#normals;
     for (let t = 0; t < triangles.length; t += 3) {
       const a = 3 * triangles[t], b = 3 * triangles[t + 1], c = 3 * triangles[t + 2];
-      const az = to[a + 2], bz = to[b + 2], cz = to[c + 2];
-      if (az === 0 || bz === 0 || cz === 0) continue;
-      const ax = to[a], ay = to[a + 1], bx = to[b], by = to[b + 1], cx = to[c], cy = to[c + 1];
-      const area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay);
-      // rows go downwards, so what is counterclockwise in the world is clockwise here
-      if (!(area < 0)) continue;
-      const x0 = Math.max(Math.ceil(Math.min(ax, bx, cx) - 0.5), 0);
-      const x1 = Math.min(Math.floor(Math.max(ax, bx, cx) - 0.5), width - 1);
-      const y0 = Math.max(Math.ceil(Math.min(ay, by, cy) - 0.5), 0);
-      const y1 = Math.min(Math.floor(Math.max(ay, by, cy) - 0.5), height - 1);
-      const over = 1 / area;
-      const bStep = (cy - ay) * over, cStep = (ay - by) * over;
-      for (let y = y0; y <= y1; y++) {
-        const px = x0 + 0.5 - ax, py = y + 0.5 - ay;
-        let wb = (px * (cy - ay) - (cx - ax) * py) * over;
-        let wc = ((bx - ax) * py - px * (by - ay)) * over;
-        const skipped = stepsBefore(wb, wc, bStep, cStep);
-        wb += skipped * bStep;
-        wc += skipped * cStep;
-        let wasInside = false;
-        for (
-          let x = x0 + skipped, i = y * width + x;
-          x <= x1;
-          x++, i++, wb += bStep, wc += cStep
-        ) {
-          const wa = 1 - wb - wc;
-          if (wa < 0 || wb < 0 || wc < 0) {
-            if (wasInside) break;
-            continue;
-          }
-          wasInside = true;
-          const na = wa * az, nb = wb * bz, nc = wc * cz;
-          const nearness = na + nb + nc;
-          if (nearness <= nearest[i]) continue;
-          nearest[i] = nearness;
-          seen[i] = label;
-          normalsSeen[3 * i] = na * turned[a] + nb * turned[b] + nc * turned[c];
-          normalsSeen[3 * i + 1] = na * turned[a + 1] + nb * turned[b + 1] + nc * turned[c + 1];
-          normalsSeen[3 * i + 2] = na * turned[a + 2] + nb * turned[b + 2] + nc * turned[c + 2];
+      if (to[a + 2] === 0 || to[b + 2] === 0 || to[c + 2] === 0) {
+        this.#fillCut(label, a, b, c, zoom);
+        continue;
+      }
+      this.#fill(
+        label,
+        to[a],
+        to[a + 1],
+        to[a + 2],
+        turned[a],
+        turned[a + 1],
+        turned[a + 2],
+        to[b],
+        to[b + 1],
+        to[b + 2],
+        turned[b],
+        turned[b + 1],
+        turned[b + 2],
+        to[c],
+        to[c + 1],
+        to[c + 2],
+        turned[c],
+        turned[c + 1],
+        turned[c + 2],
+      );
+    }
+  }
+
+  /** Fills what of a triangle lies before the near plane: three or four corners, or none. */
+  #fillCut(label: number, a: number, b: number, c: number, zoom: number): void {
+    const placed = this.#placed, turned = this.#turned, cut = this.#cut;
+    const width = this.#samples * this.#width, height = this.#samples * this.#height;
+    const vertices = [a, b, c];
+    let corners = 0;
+    const add = (from: number, to: number, share: number) => {
+      for (let i = 0; i < 3; i++) {
+        const at = corners * CORNER_SIZE + i;
+        cut[at] = placed[from + i] + share * (placed[to + i] - placed[from + i]);
+        cut[at + 3] = turned[from + i] + share * (turned[to + i] - turned[from + i]);
+      }
+      corners++;
+    };
+    for (let i = 0; i < 3; i++) {
+      const from = vertices[i], to = vertices[(i + 1) % 3];
+      const [near, far] = [placed[from + 2] - NEAR, placed[to + 2] - NEAR];
+      if (near > 0) add(from, to, 0);
+      if (near > 0 !== far > 0) add(from, to, near / (near - far));
+    }
+    const corner = (i: number): Corner => {
+      const [x, y, depth, nx, ny, nz] = cut.subarray(i * CORNER_SIZE, (i + 1) * CORNER_SIZE);
+      return [width / 2 + zoom * x / depth, height / 2 - zoom * y / depth, 1 / depth, nx, ny, nz];
+    };
+    for (let i = 2; i < corners; i++) {
+      this.#fill(label, ...corner(0), ...corner(i - 1), ...corner(i));
+    }
+  }
+
+  /** Fills a triangle whose corners are given as screen x, y, nearness and normal. */
+  #fill(
+    label: number,
+    ax: number,
+    ay: number,
+    az: number,
+    anx: number,
+    any: number,
+    anz: number,
+    bx: number,
+    by: number,
+    bz: number,
+    bnx: number,
+    bny: number,
+    bnz: number,
+    cx: number,
+    cy: number,
+    cz: number,
+    cnx: number,
+    cny: number,
+    cnz: number,
+  ): void {
+    const area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay);
+    // rows go downwards, so what is counterclockwise in the world is clockwise here
+    if (!(area < 0)) return;
+    const width = this.#samples * this.#width, height = this.#samples * this.#height;
+    const nearest = this.#nearness, seen = this.#seen, normals = this.#normals;
+    const x0 = Math.max(Math.ceil(Math.min(ax, bx, cx) - 0.5), 0);
+    const x1 = Math.min(Math.floor(Math.max(ax, bx, cx) - 0.5), width - 1);
+    const y0 = Math.max(Math.ceil(Math.min(ay, by, cy) - 0.5), 0);
+    const y1 = Math.min(Math.floor(Math.max(ay, by, cy) - 0.5), height - 1);
+    const over = 1 / area;
+    const bStep = (cy - ay) * over, cStep = (ay - by) * over;
+    for (let y = y0; y <= y1; y++) {
+      const px = x0 + 0.5 - ax, py = y + 0.5 - ay;
+      let wb = (px * (cy - ay) - (cx - ax) * py) * over;
+      let wc = ((bx - ax) * py - px * (by - ay)) * over;
+      const skipped = stepsBefore(wb, wc, bStep, cStep);
+      wb += skipped * bStep;
+      wc += skipped * cStep;
+      let wasInside = false;
+      for (
+        let x = x0 + skipped, i = y * width + x;
+        x <= x1;
+        x++, i++, wb += bStep, wc += cStep
+      ) {
+        const wa = 1 - wb - wc;
+        if (wa < 0 || wb < 0 || wc < 0) {
+          if (wasInside) break;
+          continue;
         }
+        wasInside = true;
+        const na = wa * az, nb = wb * bz, nc = wc * cz;
+        const nearness = na + nb + nc;
+        if (nearness <= nearest[i]) continue;
+        nearest[i] = nearness;
+        seen[i] = label;
+        normals[3 * i] = na * anx + nb * bnx + nc * cnx;
+        normals[3 * i + 1] = na * any + nb * bny + nc * cny;
+        normals[3 * i + 2] = na * anz + nb * bnz + nc * cnz;
       }
     }
   }
@@ -234,6 +320,8 @@ export class CpuRenderer implements Renderer {
     const { right, up, forward, focal } = view;
     const pixel = 2 / (H * focal);
     const share = 1 / (n * n);
+    // height of the floor, seen from the camera
+    const floorAt = this.#stage.floor.height - view.eye[2];
     for (let y = 0; y < H; y++) {
       for (let x = 0; x < W; x++) {
         let r = 0, g = 0, b = 0;
@@ -258,7 +346,10 @@ export class CpuRenderer implements Renderer {
               const across = (x + (sx + 0.5) / n - W / 2) * pixel;
               const along = (H / 2 - y - (sy + 0.5) / n) * pixel;
               const label = seen[i];
-              if (label === 0) {
+              const depth = 1 / nearest[i];
+              const towardsFloor = forward[2] + along * up[2];
+              const isBelow = floorAt < 0 && towardsFloor < 0 && floorAt > depth * towardsFloor;
+              if (label === 0 || isBelow) {
                 this.#shadeGround(across, along, pixel / n, view, sun);
               } else {
                 this.#shadeSolid(
@@ -266,7 +357,7 @@ export class CpuRenderer implements Renderer {
                   forward[0] + across * right[0] + along * up[0],
                   forward[1] + across * right[1] + along * up[1],
                   forward[2] + across * right[2] + along * up[2],
-                  1 / nearest[i],
+                  depth,
                   normals[3 * i],
                   normals[3 * i + 1],
                   normals[3 * i + 2],

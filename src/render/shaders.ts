@@ -201,11 +201,13 @@ fn shade(@builtin(global_invocation_id) id: vec3u) {
         let texel = corner + vec2i(sx, sy);
         let at = (vec2f(id.xy) + (vec2f(f32(sx), f32(sy)) + 0.5) / f32(N) - middle) * pixel;
         let surface = textureLoad(surfaces, texel, 0);
-        if (surface.w == 0) {
+        let ray = frame.forward + at.x * frame.right - at.y * frame.up;
+        let depth = ${NEAR} / textureLoad(depths, texel, 0);
+        let floor_at = frame.floor_height - frame.eye.z;
+        let is_below = floor_at < 0 && ray.z < 0 && floor_at > depth * ray.z;
+        if (surface.w == 0 || is_below) {
           light += ground_light(at.x, -at.y, pixel / f32(N));
         } else {
-          let ray = frame.forward + at.x * frame.right - at.y * frame.up;
-          let depth = ${NEAR} / textureLoad(depths, texel, 0);
           let color = solids[u32(surface.w) - 1].color.rgb;
           light += solid_light(color, ray, depth, surface.xyz);
         }

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { viewFrom } from "../../src/render/camera.ts";
 import { AMBIENT, fromLinear, HIGHLIGHT, SUN, THEME, toLinear } from "../../src/render/theme.ts";
-import { FLOOR, picture, pixel, redness, shape, stageOf } from "./helpers.ts";
+import { buildStage } from "../../src/render/stage.ts";
+import { FLOOR, picture, pixel, redness, shape, stageOf, still } from "./helpers.ts";
 
 const SIZE = { width: 160, height: 120 };
 /** Half the vertical angle of view is 20 degrees. */
@@ -92,6 +93,37 @@ Deno.test("CpuRenderer hides what is behind, in whatever order it is drawn", asy
   assert.equal(await middle([red, blue], [front, back]), "red");
   assert.equal(await middle([blue, red], [back, front]), "red");
   assert.equal(await middle([red, blue], [back, front]), "blue");
+});
+
+Deno.test("CpuRenderer's floor hides what is below it", async () => {
+  const view = viewFrom([0, 0, 0], 4, -90, 40, 2);
+  const at = async (z: number) => {
+    const stage = stageOf([FLOOR, shape("sphere", [0.3, 0, 0])], [[0, 0, 0], [0, 0, z]]);
+    return redness(await picture(stage, view, SIZE)).reduce((sum, red) => sum + red, 0);
+  };
+  assert.equal(await at(-0.31), 0);
+  // more than half of a sphere whose upper half is above the floor is seen from above
+  const [half, whole] = [await at(0), await at(0.3)];
+  assert.ok(half > 0.5 * whole && half < 0.9 * whole, `${half} of ${whole}`);
+});
+
+Deno.test("CpuRenderer cuts off what is behind the camera", async () => {
+  // the wall x = 0.5, 200 m long, goes past the camera on its right
+  const wall = shape("plane", [0, 0, 1], { rgba: [1, 0, 0, 1], depth: 0 });
+  const facing = Float32Array.of(0.5, 0, 0, 0, 0, -1, 0, 1, 0, 1, 0, 0);
+  const stage = buildStage({
+    shapes: [shape("sphere", [0.1, 0, 0], { rgba: [0, 0, 1, 1] }), wall],
+    takes: [Float32Array.of(...still([0, 0, 0]), ...facing)],
+  });
+  const view = viewFrom([0, 0, 0], 4, -90, 0, 2);
+  const found = redness(await picture(stage, view, { ...SIZE, shadows: false }));
+  // The wall goes from the edge of the picture to the vanishing point in its middle; at the depth
+  // of 4 m it is at ZOOM 0.5 / 4 right of the middle. Above the horizon nothing is before it.
+  const row = SIZE.width * Math.round(SIZE.height / 3);
+  const first = found.subarray(row, row + SIZE.width).indexOf(1);
+  assert.ok(first > SIZE.width / 2, `${first}`);
+  assert.ok(first < SIZE.width / 2 + ZOOM * 0.5 / 4, `${first}`);
+  assert.ok(found.subarray(row + first, row + SIZE.width).every((red) => red === 1));
 });
 
 Deno.test("CpuRenderer gives tiles in full light their colours, by turns", async () => {

@@ -6,6 +6,15 @@ import { WebGpuRenderer } from "../../src/render/webgpu_renderer.ts";
 import { gpuTest } from "../compute/webgpu_support.ts";
 import { FLOOR, picture, shape, stageOf } from "./helpers.ts";
 
+const WALL = shape("mesh", [0, 0, 0], {
+  rgba: [0.7, 0.6, 0.5, 1],
+  depth: 0,
+  mesh: {
+    vertices: Float32Array.of(-100, 2, -9, 100, 2, -9, 100, 2, 9, -100, 2, 9),
+    triangles: Uint32Array.of(0, 1, 2, 0, 2, 3),
+  },
+});
+
 const STAGE = stageOf(
   [
     FLOOR,
@@ -14,8 +23,15 @@ const STAGE = stageOf(
     shape("box", [0.1, 0.2, 0.3]),
     shape("cylinder", [0.1, 0.2, 0], { rgba: [0.2, 0.6, 0.3, 1] }),
     shape("ellipsoid", [0.1, 0.2, 0.3], { rgba: [0.9, 0.8, 0.1, 1] }),
+    // a wall without end, part of it behind the camera, and a ball that is half below the floor
+    WALL,
+    shape("sphere", [0.3, 0, 0], { rgba: [0.5, 0.1, 0.5, 1] }),
   ],
-  [[0, 0, 0], [0, 0, 0.7], [0.4, 0, 0.6], [-0.5, 0.2, 0.3], [0.3, -0.5, 0.2], [-0.3, -0.5, 0.4]],
+  [[0, 0, 0], [0, 0, 0.7], [0.4, 0, 0.6], [-0.5, 0.2, 0.3], [0.3, -0.5, 0.2], [-0.3, -0.5, 0.4], [
+    0,
+    0,
+    0,
+  ], [0.8, -0.4, 0]],
   { goal: [1, 1], heading: [1, 0.5] },
 );
 
