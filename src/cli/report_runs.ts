@@ -1,6 +1,5 @@
 /** What `metarl report` does, and what is written at the end of a training run. */
 import { basename, dirname } from "node:path";
-import type { RunConfig } from "../config/schema.ts";
 import { type EmbeddingMap, embeddingMap } from "../evaluation/embedding.ts";
 import { evaluate, type Evaluation } from "../evaluation/evaluate.ts";
 import { type LoadedRun, loadRun } from "../evaluation/load_run.ts";
@@ -241,14 +240,12 @@ export async function reportRuns(
  * the run is done and saved. The file is there from the start and is replaced once a meta-batch of
  * fresh tasks was evaluated.
  *
- * @param evaluates whether to evaluate: a run that was stopped waits for nothing
+ * @param evaluation how to evaluate; `null`: not at all, as of a run that was stopped
  * @param json whether standard output is for a script
  */
 export async function writeRunReport(
   path: string,
-  config: RunConfig,
-  workers: number,
-  evaluates: boolean,
+  evaluation: Omit<EvaluationSetting, "steps"> | null,
   output: Output,
   json: boolean,
 ): Promise<void> {
@@ -260,16 +257,18 @@ export async function writeRunReport(
   let what = "no report";
   try {
     await write(null);
-    if (evaluates) {
+    if (evaluation !== null) {
       what = `${path}/${REPORT_FILE} is without fresh tasks`;
-      const tasks = Math.min(config.metaBatchSize, DEFAULT_TASKS);
-      await write({ tasks, steps: null, seed: config.seed, workers });
+      const tasks = Math.min(evaluation.tasks, DEFAULT_TASKS);
+      await write({ ...evaluation, tasks, steps: null });
     }
     const line = `report: ${path}/${REPORT_FILE}`;
     if (json) output.error(line);
     else output.line(line);
   } catch (error) {
     output.status(null);
+    // stopped before its first row: there is nothing to tell
+    if (error instanceof UserError && error.code === "run-empty") return;
     output.error(`warning: ${what}: ${messageOf(error)}`);
   }
 }

@@ -115,7 +115,9 @@ export async function train(
   const report = async (evaluates: boolean) => {
     if (!hasReport) return;
     const { writeRunReport } = await import("./report_runs.ts");
-    await writeRunReport(run.path, config, workers, evaluates, output, options.json === true);
+    const evaluation = { tasks: config.metaBatchSize, seed: config.seed, workers };
+    const isJson = options.json === true;
+    await writeRunReport(run.path, evaluates ? evaluation : null, output, isJson);
   };
   const training = { algorithm, prepared, options, workers, output, say };
   const { status } = await runTrainer(training, trainMeta, () => report(false));

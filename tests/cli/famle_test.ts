@@ -91,6 +91,7 @@ test("famle collect, train and adapt work on each other's files", async () => {
     await run(["famle", "train", "data", ...TRAIN, "--out", "model"]);
     await run(["famle", "train", "data", ...TRAIN, "--embeddings", "1", "--out", "maml"]);
     assert.ok(namesIn(`${folder}/model`).includes("model.safetensors"));
+    assert.ok(namesIn(`${folder}/model`).includes("report.html"));
     const models = ["--model", "model", "--maml-model", "maml/model.safetensors"];
     const study = ["--baseline", "mbrl,maml", "--iterations", "2", "--seeds", "2"];
     const { stdout } = await run(["famle", "adapt", ...models, ...study, ...QUICK, "--out", "a"]);

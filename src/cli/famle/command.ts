@@ -71,7 +71,8 @@ function trainCommand(context: CliContext): CommandUnknownOpts {
       .option("--embeddings <n>", "number of embeddings; 1: one shared start (MAML)")
       .option("--seed <n>", "seed of everything random (default: 1)")
       .option("--out <dir>", "run folder to create (default: runs/famle-train-<env>-<seed>-<time>)")
-      .option("--resume <run>", "continue a training exactly where its last checkpoint is"),
+      .option("--resume <run>", "continue a training exactly where its last checkpoint is")
+      .option("--no-report", "write no report.html at the end"),
   )
     .addHelpText("after", "\nExample:\n  $ metarl famle train data --out runs/arm")
     .action(async (data, options) => {

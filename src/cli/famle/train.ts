@@ -35,6 +35,8 @@ export interface TrainFamleOptions extends CommonOptions, SettingOptions {
   readonly iterations?: string;
   readonly embeddings?: string;
   readonly resume?: string;
+  /** False with --no-report. */
+  readonly report?: boolean;
 }
 
 /** Without a terminal there is a line every so many meta-iterations. */
@@ -225,6 +227,10 @@ async function train(
       );
     }
     output.line(`model after ${formatDuration(seconds)}: ${path}`);
+  }
+  if (options.report !== false) {
+    const { writeRunReport } = await import("../report_runs.ts");
+    await writeRunReport(run.path, null, output, options.json === true);
   }
   if (finished) return ExitCode.OK;
   say(`continue with: metarl famle train --resume ${shellWord(run.path)}`);
