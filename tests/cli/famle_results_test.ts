@@ -23,6 +23,7 @@ function runsOf(method: MethodName, rewards: readonly (readonly number[])[]): Me
     nonFinite: 2,
     plannedWith: null,
     observations: new Float64Array(0),
+    actions: new Float64Array(0),
     learned: null,
     planSeconds: 0,
     stepSeconds: 0,
