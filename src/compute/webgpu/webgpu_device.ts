@@ -57,7 +57,9 @@ interface Prepared {
 
 /** Buffers on the GPU. */
 export interface LiveBuffers {
+  /** How many. */
   readonly count: number;
+  /** Their sizes together. */
   readonly bytes: number;
 }
 
