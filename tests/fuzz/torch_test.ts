@@ -126,9 +126,9 @@ test("readTorchCheckpoint() ends on pickles of any opcodes, and runs none of wha
 });
 
 test("readTorchCheckpoint() copies nothing without end", () => {
-  const text = "a".repeat(1 << 20);
-  const long = `X\0\0\x10\0${text}`;
-  // a megabyte, and 200 or 8000 times 5 bytes that each ask for a copy of it
+  const text = "a".repeat(1 << 16);
+  const long = `X\0\0\x01\0${text}`;
+  // 64 KiB, and 8000 times 5 bytes that each ask for a copy of it
   const pickle = (count: number) =>
     `\x80\x02c_codecs\nencode\nq\0${long}\x85q\x010](${"h\0h\x01R".repeat(count)}e.`;
   const found = outcome(() => read(withPickle(bytes(pickle(8000)))));
