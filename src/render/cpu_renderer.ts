@@ -60,6 +60,8 @@ export class CpuRenderer implements Renderer {
   readonly #projected: Float64Array;
   /** [most vertices, 3] normals in the world */
   readonly #turned: Float64Array;
+  /** Samples that a solid may be seen at: least and largest column and row. */
+  readonly #drawn = new Int32Array(4);
   /** [4, 6] corners of what is left of a triangle that is cut */
   readonly #cut = new Float64Array(4 * CORNER_SIZE);
   /** Light of the sample that was shaded last. */
@@ -93,6 +95,7 @@ export class CpuRenderer implements Renderer {
     }
     this.#nearness.fill(0);
     this.#seen.fill(0);
+    this.#drawn.set([this.#samples * this.#width, -1, this.#samples * this.#height, -1]);
     solids.forEach((solid, s) => this.#drawSolid(solid, s + 1, view, poses, s * POSE_SIZE));
     this.#shade(view, sun, out);
     return Promise.resolve();
@@ -279,6 +282,11 @@ export class CpuRenderer implements Renderer {
     const x1 = Math.min(Math.floor(Math.max(ax, bx, cx) - 0.5), width - 1);
     const y0 = Math.max(Math.ceil(Math.min(ay, by, cy) - 0.5), 0);
     const y1 = Math.min(Math.floor(Math.max(ay, by, cy) - 0.5), height - 1);
+    const drawn = this.#drawn;
+    if (x0 < drawn[0]) drawn[0] = x0;
+    if (x1 > drawn[1]) drawn[1] = x1;
+    if (y0 < drawn[2]) drawn[2] = y0;
+    if (y1 > drawn[3]) drawn[3] = y1;
     const over = 1 / area;
     const bStep = (cy - ay) * over, cStep = (ay - by) * over;
     for (let y = y0; y <= y1; y++) {
@@ -320,13 +328,15 @@ export class CpuRenderer implements Renderer {
     const { right, up, forward, focal } = view;
     const pixel = 2 / (H * focal);
     const share = 1 / (n * n);
+    const [left, last, top, bottom] = this.#drawn;
     // height of the floor, seen from the camera
     const floorAt = this.#stage.floor.height - view.eye[2];
     for (let y = 0; y < H; y++) {
       for (let x = 0; x < W; x++) {
         let r = 0, g = 0, b = 0;
         let isEmpty = true;
-        for (let sy = n * y; isEmpty && sy < n * y + n; sy++) {
+        const mayBeSeen = n * x + n > left && n * x <= last && n * y + n > top && n * y <= bottom;
+        for (let sy = n * y; isEmpty && mayBeSeen && sy < n * y + n; sy++) {
           for (let i = sy * n * W + n * x, end = i + n; i < end; i++) {
             if (seen[i] !== 0) {
               isEmpty = false;
