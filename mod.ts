@@ -70,6 +70,7 @@ export * from "./src/rollout/sampler.ts";
 export * from "./src/rollout/trajectory_batch.ts";
 export * from "./src/run/checkpoint.ts";
 export * from "./src/run/log.ts";
+export * from "./src/run/provenance.ts";
 export * from "./src/run/run_dir.ts";
 export * from "./src/trainer/famle_model.ts";
 export * from "./src/trainer/famle_trainer.ts";

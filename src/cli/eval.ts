@@ -1,7 +1,7 @@
 /** `metarl eval`: does a trained policy adapt, and how far. */
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
-import { nameEnvModule } from "../envs/registry.ts";
 import type { CliContext } from "./context.ts";
+import { allowEnvModule } from "./env_option.ts";
 
 /** The command. */
 export function evalCommand(context: CliContext): CommandUnknownOpts {
@@ -12,11 +12,7 @@ export function evalCommand(context: CliContext): CommandUnknownOpts {
     .option("--steps <k>", "inner steps, more than in training allowed (default: as in training)")
     .option("--checkpoint <n>", "checkpoint after n iterations (default: the newest)")
     .option("--mode <i>", "tasks of one mode alone, from 0")
-    .option(
-      "--env <file>",
-      "the run's environment, where that is a module (.ts, .js)",
-      nameEnvModule,
-    )
+    .option("--env <file>", "the run's environment, where that is a module (.ts, .js)")
     .option("--seed <n>", "seed of tasks, starts and noise (default: 1)")
     .option("--workers <n>", "sampling workers (default: one per core)")
     .option("--json", "print one JSON object, for scripts")
@@ -27,6 +23,7 @@ export function evalCommand(context: CliContext): CommandUnknownOpts {
         "\n\nExample:\n  $ metarl eval runs/promp-1 runs/mmaml-1 --tasks 100",
     )
     .action(async (runs, options) => {
+      await allowEnvModule(options.env);
       const { evaluateRuns } = await import("./evaluate_runs.ts");
       await evaluateRuns(runs, options, context.output);
     });

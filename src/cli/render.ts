@@ -1,7 +1,7 @@
 /** `metarl render`: a rollout of a trained policy, to be looked at. */
 import { Command, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
-import { nameEnvModule } from "../envs/registry.ts";
 import type { CliContext } from "./context.ts";
+import { allowEnvModule } from "./env_option.ts";
 
 /** The command. */
 export function renderCommand(context: CliContext): CommandUnknownOpts {
@@ -16,11 +16,7 @@ export function renderCommand(context: CliContext): CommandUnknownOpts {
     .option("--side-by-side", "before at the left, after at the right")
     .option("--steps <k>", "inner steps, more than in training allowed (default: as in training)")
     .option("--checkpoint <n>", "checkpoint after n iterations (default: the newest)")
-    .option(
-      "--env <file>",
-      "the run's environment, where that is a module (.ts, .js)",
-      nameEnvModule,
-    )
+    .option("--env <file>", "the run's environment, where that is a module (.ts, .js)")
     .option("--seed <n>", "seed of task, start and noise (default: 1)")
     .option("--rollout <e>", "which of the task's rollouts, from 0 (default: 0)")
     .option("--size <WxH>", "of one picture in px (default: 320x240; .mp4: 640x480)")
@@ -48,6 +44,7 @@ export function renderCommand(context: CliContext): CommandUnknownOpts {
       "\nExample:\n  $ metarl render runs/mmaml-1 --task 3 --side-by-side --out ant.gif",
     )
     .action(async (run, options) => {
+      await allowEnvModule(options.env);
       const { renderRun } = await import("./render_run.ts");
       await renderRun(run, options, context.output);
     });

@@ -1,7 +1,7 @@
 /** `metarl report`: one HTML file about what was trained. */
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
-import { nameEnvModule } from "../envs/registry.ts";
 import type { CliContext } from "./context.ts";
+import { allowEnvModule } from "./env_option.ts";
 
 /** The command. */
 export function reportCommand(context: CliContext): CommandUnknownOpts {
@@ -14,11 +14,7 @@ export function reportCommand(context: CliContext): CommandUnknownOpts {
     .option("--out <file>", "file to write (default: report.html in the first folder)")
     .option("--tasks <n>", "fresh tasks to evaluate each run in (default: 40)")
     .option("--steps <k>", "inner steps, more than in training allowed (default: as in training)")
-    .option(
-      "--env <file>",
-      "the run's environment, where that is a module (.ts, .js)",
-      nameEnvModule,
-    )
+    .option("--env <file>", "the run's environment, where that is a module (.ts, .js)")
     .option("--seed <n>", "seed of tasks, starts and noise (default: 1)")
     .option("--workers <n>", "sampling workers (default: one per core)")
     .option("--no-eval", "from the files alone: no fresh tasks, fast")
@@ -32,6 +28,7 @@ export function reportCommand(context: CliContext): CommandUnknownOpts {
         "report.html",
     )
     .action(async (runs, options) => {
+      await allowEnvModule(options.env);
       const { reportRuns } = await import("./report_runs.ts");
       await reportRuns(runs, options, context.output);
     });
