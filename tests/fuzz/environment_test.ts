@@ -89,7 +89,7 @@ const descriptions = fc.array(
       inner = next as Record<string, unknown>;
     }
     Object.defineProperty(inner, path.at(-1)!, {
-      value,
+      value: structuredClone(value),
       enumerable: true,
       configurable: true,
       writable: true,

@@ -46,6 +46,10 @@ export class Model {
       }
       const handle = mujoco.MjModel.from_xml_string(mjcf, files);
       if (handle === null || handle === undefined) throw new Error("no model came back");
+      // after thousands of refused models the WASM build may give a freed one; all have a world
+      if (handle.nbody < 1 || handle.nbody !== handle.body_parentid.length) {
+        throw new WebAssembly.RuntimeError("no whole model came back");
+      }
       const options = handle.opt;
       options.disableflags |= mujoco.mjtDisableBit.mjDSBL_ISLAND.value;
       options.delete();
