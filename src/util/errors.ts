@@ -16,16 +16,20 @@ function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
+/** A text without its middle, where it is endless. */
+function shortened(text: string): string {
+  const end = LONGEST / 4;
+  return text.length <= LONGEST ? text : `${text.slice(0, LONGEST - end)} ... ${text.slice(-end)}`;
+}
+
 /**
  * A message as it may be printed, whatever text of a file it quotes: on one line, no control
  * characters, its middle left out where it is endless.
  */
 function printable(message: string): string {
-  const end = LONGEST / 4;
-  const short = message.length <= LONGEST
-    ? message
-    : `${message.slice(0, LONGEST - end)} ... ${message.slice(-end)}`;
-  return short.replaceAll(/\s*\n\s*/g, " ").replaceAll(CONTROLS, escaped);
+  const line = shortened(message).replaceAll(/\s*\n\s*/g, " ");
+  // what is escaped is longer
+  return shortened(line.replaceAll(CONTROLS, escaped));
 }
 
 /** The user's mistake: bad option, config, file. Message: what, where, what to do. */
