@@ -191,11 +191,22 @@ export interface ProgressTable {
   readonly rows: readonly ProgressRow[];
 }
 
-/** What `append` writes: nothing, or a number as JavaScript shows it. */
-const NUMBER = /^(-?\d+(\.\d+)?(e[+-]\d+)?|NaN|-?Infinity)?$/;
+/** Numbers as JavaScript and as Python write them. */
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+const NOT_FINITE = /^([+-]?)(nan|inf|infinity)$/i;
+
+/** A cell's number; nothing: `null`; anything else: `undefined`. */
+function cellNumber(cell: string): number | null | undefined {
+  if (cell === "") return null;
+  if (NUMBER.test(cell)) return Number(cell);
+  const match = NOT_FINITE.exec(cell);
+  if (match === null) return undefined;
+  if (match[2].toLowerCase() === "nan") return NaN;
+  return match[1] === "-" ? -Infinity : Infinity;
+}
 
 /**
- * Reads a progress.csv; a torn last line is left out.
+ * Reads a progress.csv, this program's or one of the published code; a torn last line is left out.
  *
  * @throws UserError `progress-unreadable`
  */
@@ -208,7 +219,7 @@ export function readProgress(path: string): ProgressTable {
       cause: error,
     });
   }
-  const lines = text.split("\n").slice(0, -1);
+  const lines = text.split(/\r?\n/).slice(0, -1);
   const columns = lines.length === 0 ? [] : lines[0].split(",");
   const refuse = (line: number, reason: string) =>
     new UserError("progress-unreadable", `can't read ${path}: line ${line}: ${reason}`);
@@ -219,8 +230,9 @@ export function readProgress(path: string): ProgressTable {
       throw refuse(i + 2, `it has ${cells.length} cells, not ${columns.length}`);
     }
     const numbers = cells.map((cell, c): [string, number | null] => {
-      if (!NUMBER.test(cell)) throw refuse(i + 2, `"${cell}" is no number`);
-      return [columns[c], cell === "" ? null : Number(cell)];
+      const number = cellNumber(cell);
+      if (number === undefined) throw refuse(i + 2, `"${cell}" is no number`);
+      return [columns[c], number];
     });
     return Object.fromEntries(numbers);
   });

@@ -158,6 +158,26 @@ Deno.test({
 });
 
 Deno.test({
+  name: "readProgress() reads numbers and line ends as Python writes them",
+  ignore: NEEDS_FILES,
+  fn: () =>
+    withFile((path) => {
+      Deno.writeTextFileSync(path, "Itr,a,b\r\n0,nan,-inf\r\n1,1e-05,\r\n2,5.,.5\r\n");
+      const { columns, rows } = readProgress(path);
+      assert.deepEqual(columns, ["Itr", "a", "b"]);
+      assert.deepEqual(rows, [
+        { Itr: 0, a: NaN, b: -Infinity },
+        { Itr: 1, a: 1e-5, b: null },
+        { Itr: 2, a: 5, b: 0.5 },
+      ]);
+      for (const cell of ["0x10", "1 2", "True", "--1", "1e", "nano"]) {
+        Deno.writeTextFileSync(path, `Itr,a\n0,${cell}\n`);
+        assert.throws(() => readProgress(path), { code: "progress-unreadable" });
+      }
+    }),
+});
+
+Deno.test({
   name: "readProgress() leaves a torn last line out",
   ignore: NEEDS_FILES,
   fn: () =>
