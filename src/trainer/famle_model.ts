@@ -175,10 +175,10 @@ export function modelFromCheckpoint(checkpoint: Checkpoint, source: string): Fam
     outputLimit: field(checkpoint, source, "output_limit", isLimit),
   };
   const layout = dynamicsLayout(spec);
+  // found before room is made for them: stated sizes may be any
+  const tensors = layout.entries.map(({ name, shape }) => tensorOf(checkpoint, name, shape));
   const params = new Float32Array(layout.size);
-  for (const { name, shape, offset } of layout.entries) {
-    params.set(tensorOf(checkpoint, name, shape), offset);
-  }
+  layout.entries.forEach(({ offset }, i) => params.set(tensors[i], offset));
   const vector = (name: string, length: number) =>
     Float64Array.from(tensorOf(checkpoint, `normalizer.${name}`, [length]));
   const [, taskDim] = shapeOf("situations");

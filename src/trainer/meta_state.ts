@@ -107,10 +107,12 @@ function readVector(checkpoint: Checkpoint, prefix: string, spec: MetaObjectiveS
     encoder: null,
   };
   for (const [network, layout] of layouts(spec)) {
+    // found before room is made for them: stated sizes may be any
+    const tensors = layout.entries.map(({ name, shape }) =>
+      tensorOf(checkpoint, `${prefix}${network}.${name}`, shape)
+    );
     const flat = new Float32Array(layout.size);
-    for (const { name, shape, offset } of layout.entries) {
-      flat.set(tensorOf(checkpoint, `${prefix}${network}.${name}`, shape), offset);
-    }
+    layout.entries.forEach(({ offset }, i) => flat.set(tensors[i], offset));
     params[network] = flat;
   }
   return params;

@@ -98,23 +98,19 @@ export function readTorchModel(file: Uint8Array, source: string): FamleModel {
     outputLimit: reader.limit(kwargs.output_limit),
   };
   const layout = dynamicsLayout(spec);
-  const params = new Float32Array(layout.size);
   const last = spec.hiddenSizes.length;
-  for (const { name, shape, offset } of layout.entries) {
-    if (name === "embeddings") {
-      params.set(reader.tensor(state, "embeddings.weight", shape), offset);
-      continue;
-    }
+  // found before room is made for them: stated sizes may be any
+  const tensors = layout.entries.map(({ name, shape }) => {
+    if (name === "embeddings") return reader.tensor(state, "embeddings.weight", shape);
     const layer = Number(name.slice(1));
     const prefix = layer === last ? "fcout" : `Layers.${layer}`;
-    if (name.startsWith("b")) {
-      params.set(reader.tensor(state, `${prefix}.bias`, shape), offset);
-    } else {
-      const [inputs, outputs] = shape;
-      const weights = reader.tensor(state, `${prefix}.weight`, [outputs, inputs]);
-      params.set(transposed(weights, outputs, inputs), offset);
-    }
-  }
+    if (name.startsWith("b")) return reader.tensor(state, `${prefix}.bias`, shape);
+    const [inputs, outputs] = shape;
+    const weights = reader.tensor(state, `${prefix}.weight`, [outputs, inputs]);
+    return transposed(weights, outputs, inputs);
+  });
+  const params = new Float32Array(layout.size);
+  layout.entries.forEach(({ offset }, i) => params.set(tensors[i], offset));
   return {
     env: null,
     spec,

@@ -26,7 +26,7 @@ function cliTest(name: string, body: (folder: string) => Promise<void>): void {
 function results(run: string): string[][] {
   const rows = Deno.readTextFileSync(`${run}/progress.csv`).trim().split("\n")
     .map((line) => line.split(","));
-  const kept = rows[0].map((name) => !/Time/.test(name));
+  const kept = rows[0].map((name) => !/Time|^Idle-/.test(name));
   return rows.map((row) => row.filter((_, column) => kept[column]));
 }
 

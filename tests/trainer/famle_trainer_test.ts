@@ -169,6 +169,9 @@ Deno.test("modelFromCheckpoint() refuses what is no model", async () => {
   refused({ config: { ...checkpoint.config, hidden_layers: "wide" } }, /"hidden_layers" is "wide"/);
   refused({ tensors: checkpoint.tensors.filter(({ name }) => name !== "W0") }, /no tensor "W0"/);
   refused({ tensors: [] }, /x\.safetensors has no tensor/);
+  // more than any memory holds: told from the tensors that there are, before room is made
+  const huge = { ...checkpoint.config, hidden_layers: [1e7, 1e7] };
+  refused({ config: huge }, /tensor "W0" is \[/);
 });
 
 Deno.test("trainFamle() refuses more embeddings than situations", async () => {
