@@ -20,12 +20,13 @@ import { KeyedRandom, Purpose } from "../src/util/prng.ts";
 /** A kernel at one size. */
 export interface KernelCase {
   readonly name: string;
-  readonly flops: number;
+  /** Matrix products, which the goals are about, or what moves memory. */
+  readonly kind: "dense" | "elements";
+  /** Operations, or bytes read and written. */
+  readonly amount: number;
   readonly command: Command;
   /** A small tensor; reading it waits for the command. */
   readonly result: Tensor;
-  /** Matrix products, which the goals are about; the others move memory. */
-  readonly dense: boolean;
 }
 
 /** Makes the cases of one family, with tensors of their own, and frees them. */
@@ -108,7 +109,8 @@ function policyCases(
     return [
       {
         name: `surrogate_gradient ${suffix}`,
-        flops: 2 * S * (3 * products - O * H),
+        kind: "dense",
+        amount: 2 * S * (3 * products - O * H),
         command: {
           kernel: "surrogate_gradient",
           ...args,
@@ -116,11 +118,11 @@ function policyCases(
           ...{ gradParams, gradModulation: gradient, stats },
         },
         result: stats,
-        dense: true,
       },
       {
         name: `inner_step_pullback ${suffix}`,
-        flops: 2 * S * (8 * products - 5 * O * H),
+        kind: "dense",
+        amount: 2 * S * (8 * products - 5 * O * H),
         command: {
           kernel: "inner_step_pullback",
           ...args,
@@ -128,20 +130,19 @@ function policyCases(
           ...{ innerLr: 0.1, klScale: 5e-4, adjointIn, adjointOut, gradModulation: gradient },
         },
         result: stats,
-        dense: true,
       },
     ];
   };
   const forward: KernelCase = {
     name: `policy_forward ${name}`,
-    flops: 2 * S * products,
+    kind: "dense",
+    amount: 2 * S * products,
     command: {
       kernel: "policy_forward",
       ...{ spec, params, modulation: null, obs: samples.obs, offsets },
       ...{ maxSamplesPerTask: count, mean },
     },
     result: stats,
-    dense: true,
   };
   return [forward, ...modulated(null), ...modulated(modulation)];
 }
@@ -167,7 +168,8 @@ function encoderCases(
   return [
     {
       name: `encoder_forward ${size} ${R} x ${T}, ${I}-${C}`,
-      flops: steps * (I + C),
+      kind: "dense",
+      amount: steps * (I + C),
       command: {
         kernel: "encoder_forward",
         ...args,
@@ -176,14 +178,13 @@ function encoderCases(
         taskEmbedding: scope.tensor("taskEmbedding", [tasks, C]),
       },
       result: modulation,
-      dense: true,
     },
     {
       name: `encoder_backward ${size} ${R} x ${T}, ${I}-${C}`,
-      flops: steps * (2 * I + 3 * C),
+      kind: "dense",
+      amount: steps * (2 * I + 3 * C),
       command: { kernel: "encoder_backward", ...args, gradModulation, scale: 1, gradParams },
       result: gradParams,
-      dense: true,
     },
   ];
 }
@@ -203,17 +204,17 @@ function elementCases(scope: Scope): KernelCase[] {
     m: scope.tensor("m", [tasks, P]),
     v: scope.tensor("v", [tasks, P]),
   };
-  const elements = (name: string, operations: number, command: Command): KernelCase => ({
-    ...{ name: `${name} ${size}`, flops: operations * tasks * P, command },
-    ...{ result: row, dense: false },
+  const elements = (name: string, arrays: number, command: Command): KernelCase => ({
+    ...{ name: `${name} ${size}`, kind: "elements", amount: 4 * arrays * tasks * P },
+    ...{ command, result: row },
   });
   return [
-    elements("sgd_step", 2, { kernel: "sgd_step", params, grad, lr: 0.1, out }),
+    elements("sgd_step", 3, { kernel: "sgd_step", params, grad, lr: 0.1, out }),
     elements("interpolate", 3, { kernel: "interpolate", from: params, to: grad, factor: 0.3, out }),
     elements("sum_rows", 1, { kernel: "sum_rows", rows: params, scale: 1, out: row }),
     elements("broadcast_row", 1, { kernel: "broadcast_row", row, out }),
     elements("clear", 1, { kernel: "clear", out }),
-    elements("adam", 12, adam),
+    elements("adam", 7, adam),
   ];
 }
 

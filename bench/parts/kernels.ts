@@ -1,9 +1,10 @@
 /**
- * Every kernel in GFLOP/s on every device, beside the device's limit.
+ * Every kernel in GFLOP/s on every device, beside the device's limit; those that only move memory
+ * in GB/s, read and written.
  *
  * "per core" divides by the processor time of all threads instead of the time on the wall: it hardly
  * changes when other programs want the same cores. The share of the limit is that of one core, turn
- * by turn; on a GPU that of the whole device. A software adapter runs on the cores of the machine.
+ * by turn, also of a software adapter; on a GPU that of the whole device.
  */
 import process from "node:process";
 import { CpuDevice } from "../../src/compute/cpu/cpu_device.ts";
@@ -29,16 +30,16 @@ function processorTime(): number {
 interface Measured {
   readonly device: Device;
   readonly subject: string;
-  /** GFLOP/s of one thread, or of the whole device. */
+  /** GFLOP/s of one core, or of a whole GPU. */
   readonly limit: () => Promise<number> | number;
-  /** The limit is that of one thread. */
-  readonly perThread: boolean;
+  /** It computes on the processor's cores. */
+  readonly onCores: boolean;
   readonly goals: { readonly perCore?: number; readonly total?: number; readonly share?: number };
 }
 
 async function measureKernel(
-  { device, subject, limit, perThread, goals }: Measured,
-  { name, flops, command, result, dense }: KernelCase,
+  { device, subject, limit, onCores, goals }: Measured,
+  { name, kind, amount, command, result }: KernelCase,
   report: Report,
   effort: Effort,
 ): Promise<void> {
@@ -48,15 +49,19 @@ async function measureKernel(
     await device.submit([command]);
     await device.read(result);
     const wall = performance.now() - start;
-    perCore.push(flops / (processorTime() - used) / 1e6);
-    return flops / wall / 1e6;
+    perCore.push(amount / (processorTime() - used) / 1e6);
+    return amount / wall / 1e6;
   };
+  if (kind === "elements") {
+    const { kernel } = await takeTurns({ kernel: run }, effort);
+    report.figure(PART, name, subject, "GB/s", kernel);
+    return;
+  }
   const turns = await takeTurns({ kernel: run, limit }, effort);
   perCore.shift(); // the first call's
   report.figure(PART, name, subject, "GFLOP/s", turns.kernel);
-  if (!dense) return;
-  if (perThread) report.figure(PART, `${name}, per core`, subject, "GFLOP/s", perCore);
-  const reached = perThread ? perCore : turns.kernel;
+  if (onCores) report.figure(PART, `${name}, per core`, subject, "GFLOP/s", perCore);
+  const reached = onCores ? perCore : turns.kernel;
   report.ratio(PART, `${name}: ${subject} / limit`, ratioOf(reached, turns.limit), goals.share);
   if (goals.perCore !== undefined) {
     report.goal(PART, `${name}: ${subject}, per core`, spreadOf(perCore), goals.perCore);
@@ -67,10 +72,10 @@ async function measureKernel(
 }
 
 async function measureDevice(measured: Measured, report: Report, effort: Effort): Promise<void> {
-  const { device, subject, limit, perThread } = measured;
+  const { device, subject, limit, onCores } = measured;
   report.print(`  ${device.description}`);
   const limits = await takeTurns({ limit }, effort);
-  const name = `multiply-adds on registers${perThread ? ", one thread" : ""}`;
+  const name = `multiply-adds on registers${onCores ? ", one core" : ""}`;
   report.figure(PART, name, subject, "GFLOP/s", limits.limit);
   for (const suite of kernelSuites(device, effort.quick)) {
     for (const kernel of suite.open()) await measureKernel(measured, kernel, report, effort);
@@ -115,7 +120,7 @@ export async function benchKernels(report: Report, effort: Effort): Promise<void
       const subject = `cpu ${simd}, ${threads} thread${threads > 1 ? "s" : ""}`;
       const goals = simd === best ? { share: 0.5, perCore: 40 } : { share: 0.5 };
       const limit = cpuLimit(simd);
-      await measureDevice({ device, subject, limit, perThread: true, goals }, report, effort);
+      await measureDevice({ device, subject, limit, onCores: true, goals }, report, effort);
     }
   }
   for (const rows of [1, 20]) await measureCall(rows, report, effort);
@@ -123,7 +128,7 @@ export async function benchKernels(report: Report, effort: Effort): Promise<void
   if (device === null) return;
   const { isSoftware } = describeAdapter(device.gpuDevice.adapterInfo);
   const goals = isSoftware ? { total: 20 } : { share: 0.3 };
-  const limit = webGpuLimit(device);
+  const limit = webGpuLimit(device, isSoftware ? processorTime : undefined);
   const subject = webGpuSubject(device);
-  await measureDevice({ device, subject, limit, perThread: false, goals }, report, effort);
+  await measureDevice({ device, subject, limit, onCores: isSoftware, goals }, report, effort);
 }
