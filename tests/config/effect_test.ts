@@ -17,6 +17,15 @@ const NEEDS_WORKERS = lacks("read");
 
 type Values = Readonly<Record<string, unknown>>;
 
+/** Steps so large that ratios reach the clip's borders, and that the guard would refuse them. */
+const LARGE_STEPS: Values = {
+  learning_rate: 0.1,
+  clip_eps: 0.01,
+  max_inner_kl: null,
+  max_outer_kl: null,
+  max_return_drop: null,
+};
+
 /** Value that changes the numbers, and what else both runs need so that it can. */
 const CHANGES_NUMBERS: Readonly<Partial<Record<ConfigKey, readonly [unknown, Values?]>>> = {
   seed: [2],
@@ -44,10 +53,9 @@ const CHANGES_NUMBERS: Readonly<Partial<Record<ConfigKey, readonly [unknown, Val
   outerLr: [0.02],
   outerEpochs: [1],
   iterations: [3],
-  // steps so large that ratios reach the clip's borders
-  clipOuter: [false, { learning_rate: 0.1, clip_eps: 0.01 }],
-  clipEps: [0.02, { learning_rate: 0.1, clip_eps: 0.01 }],
-  clipAnneal: [0.5, { learning_rate: 0.1, clip_eps: 0.01 }],
+  clipOuter: [false, LARGE_STEPS],
+  clipEps: [0.02, LARGE_STEPS],
+  clipAnneal: [0.5, LARGE_STEPS],
   innerKlCoeff: [0.5],
   adaptiveInnerKl: [true, { target_inner_step: 1 }],
   innerKlTarget: [1e-9, { target_inner_step: 1, adaptive_inner_kl_penalty: true }],
