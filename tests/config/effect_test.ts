@@ -26,12 +26,6 @@ const LARGE_STEPS: Values = {
   max_return_drop: null,
 };
 
-/** Steps so large that ratios reach the clip's borders. */
-const LARGE_STEPS = {
-  ...{ learning_rate: 0.1, clip_eps: 0.01 },
-  ...{ max_inner_kl: null, max_outer_kl: null },
-};
-
 /** Value that changes the numbers, and what else both runs need so that it can. */
 const CHANGES_NUMBERS: Readonly<Partial<Record<ConfigKey, readonly [unknown, Values?]>>> = {
   seed: [2],
