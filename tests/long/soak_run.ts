@@ -1,6 +1,7 @@
 /**
  * Run by `soak.ts` in a process of its own: `soak_run.ts DEVICE ITERATIONS FOLDER` trains and prints
- * an object of what it holds every 100 iterations, and one of times at the end.
+ * an object of what it holds every 100 iterations, and one of times at the end. Needs
+ * `--v8-flags=--expose-gc`: what nobody holds any more is no growth.
  *
  * Episodes end at different times and the clip range shrinks every iteration, so that sizes and
  * coefficients of the kernels are other ones in each.
@@ -51,13 +52,17 @@ function machineTicks(): [busy: number, all: number] {
   return [all - ticks[3] - ticks[4], all];
 }
 
+const { gc: collectGarbage } = globalThis as unknown as { gc(): void };
+
 function held() {
+  collectGarbage();
   const [opened] = devices;
   const buffers = opened instanceof WebGpuDevice
     ? opened.liveBuffers
     : { count: opened.liveTensors, bytes: opened.bytesUsed };
   return {
     ...processStatus(),
+    heap: Deno.memoryUsage().heapUsed / 2 ** 20,
     files: [...Deno.readDirSync("/proc/self/fd")].length,
     buffers: buffers.count,
     bufferBytes: buffers.bytes,
