@@ -1,7 +1,9 @@
 /**
  * The terminal: results on standard output; notices, warnings and errors on standard error; on a
- * terminal a status line that is redrawn in place.
+ * terminal a status line that is redrawn in place. Text may quote files of any origin, names of
+ * files included: nothing of it is obeyed by the terminal.
  */
+import { visible } from "../util/errors.ts";
 
 /** Where text goes. */
 export interface Output {
@@ -48,13 +50,13 @@ export class ProcessOutput implements Output {
   }
 
   line(text: string): void {
-    this.#aroundStatus(() => this.#writeOut(`${text}\n`));
+    this.#aroundStatus(() => this.#writeOut(`${visible(text)}\n`));
   }
 
   error(text: string): void {
     this.#aroundStatus(() => {
       try {
-        write(Deno.stderr, `${text}\n`);
+        write(Deno.stderr, `${visible(text)}\n`);
       } catch (error) {
         if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
       }
@@ -63,7 +65,7 @@ export class ProcessOutput implements Output {
 
   status(text: string | null): void {
     if (!this.isTerminal || text === this.#status) return;
-    this.#writeOut(ERASE_LINE + (text ?? ""));
+    this.#writeOut(ERASE_LINE + visible(text ?? ""));
     this.#status = text;
   }
 

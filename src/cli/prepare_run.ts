@@ -285,7 +285,7 @@ async function prepareResume(
     checkVersion(run.path, params, config.env, spec);
     const latest = await run.latestCheckpoint();
     const notices = [...warnings.map((line) => `warning: ${line}`), ...(latest?.notices ?? [])];
-    notices.push(...changesSince(run.path, params));
+    notices.push(...await changesSince(run.path, params, resultConfig(before), spec));
     if (config.device !== before.device) {
       notices.push(`device was ${before.device}, is ${config.device}: numbers may differ slightly`);
     }

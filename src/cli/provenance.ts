@@ -30,11 +30,26 @@ export async function provenanceOf(
   };
 }
 
-/** Lines for who continues a run: what is another one than when it was started. */
-export function changesSince(run: string, { metarlVersion, provenance }: RunParams): string[] {
-  const lines = metarlVersion === VERSION
-    ? []
-    : [`${run} was started by metarl ${metarlVersion}, this is ${VERSION}`];
+/**
+ * Lines for who continues a run: what is another one than when it was started.
+ *
+ * @param config the keys that decide the results, as params.json has them now
+ */
+export async function changesSince(
+  run: string,
+  { metarlVersion, provenance }: RunParams,
+  config: Readonly<Record<string, JsonValue>>,
+  spec: EnvSpec,
+): Promise<string[]> {
+  const isOurs = metarlVersion === VERSION;
+  const lines = isOurs ? [] : [`${run} was started by metarl ${metarlVersion}, this is ${VERSION}`];
   if (provenance === undefined) return lines;
+  if (provenance.environmentSha256 !== await jsonSha256(tablesOf(spec))) {
+    lines.push(`the tables of ${spec.name} are others than when ${run} was started`);
+  }
+  // another version may have other keys
+  if (isOurs && provenance.configSha256 !== await jsonSha256(config)) {
+    lines.push(`the configuration in ${run}/params.json is not the one that it was started with`);
+  }
   return [...lines, ...machineChanges(provenance.machine, describeMachine())];
 }

@@ -4,6 +4,7 @@
  * continued.
  */
 import { cpus } from "node:os";
+import type { JsonValue } from "../util/json.ts";
 
 /** The machine, and what metarl ran in. */
 export interface Machine {
@@ -31,6 +32,42 @@ export interface Provenance {
   readonly environmentSha256: string;
   /** Where it was started. */
   readonly machine: Machine;
+}
+
+type Is = (value: JsonValue | undefined) => boolean;
+const isText: Is = (value) => typeof value === "string";
+const isNumber: Is = (value) => typeof value === "number";
+const isTextOrNull: Is = (value) => value === null || isText(value);
+const isNumberOrNull: Is = (value) => value === null || isNumber(value);
+const isSha256: Is = (value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
+
+const MACHINE: Readonly<Record<keyof Machine, Is>> = {
+  platform: isText,
+  cpu: isTextOrNull,
+  cores: isNumber,
+  memoryGiB: isNumberOrNull,
+  deno: isText,
+  v8: isText,
+};
+
+/** Whether a value is an object whose fields are as they have to be; it may have others. */
+function isObjectOf(value: JsonValue | undefined, fields: Readonly<Record<string, Is>>): boolean {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return false;
+  const object = value as Readonly<Record<string, JsonValue>>;
+  return Object.entries(fields).every(([name, is]) => is(object[name]));
+}
+
+const PROVENANCE: Readonly<Record<keyof Provenance, Is>> = {
+  sources: (value) => isObjectOf(value, {}) && Object.values(value!).every(isText),
+  configSha256: isSha256,
+  environmentSha256: isSha256,
+  machine: (value) => isObjectOf(value, MACHINE),
+};
+
+/** The provenance in a file; `undefined` where there is none, `null` where it is something else. */
+export function parseProvenance(value: JsonValue | undefined): Provenance | null | undefined {
+  if (value === undefined) return undefined;
+  return isObjectOf(value, PROVENANCE) ? value as unknown as Provenance : null;
 }
 
 function cpuModel(): string | null {

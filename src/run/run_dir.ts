@@ -7,7 +7,7 @@
  */
 import { basename, dirname, extname } from "node:path";
 import type { RunConfig } from "../config/schema.ts";
-import { type RunError, UserError } from "../util/errors.ts";
+import { type RunError, UserError, visible } from "../util/errors.ts";
 import { readWholeText } from "../util/read_file.ts";
 import { type JsonValue, parseJsonText } from "../util/json.ts";
 import {
@@ -20,7 +20,7 @@ import {
 } from "./checkpoint.ts";
 import { fileErrorReason, writeAllSync, writeError, writeFileAtomic } from "./files.ts";
 import { formatTable, ProgressLog, type ProgressRow } from "./log.ts";
-import type { Provenance } from "./provenance.ts";
+import { parseProvenance, type Provenance } from "./provenance.ts";
 import { stampedName } from "./result_dir.ts";
 import { removeEventFiles, TENSORBOARD_FOLDER } from "./tensorboard.ts";
 
@@ -209,8 +209,10 @@ export function readRunParams(folder: string): RunParams {
   const value = parseJsonText(text, path) as Readonly<Record<string, JsonValue>> | null;
   const isObject = (part: JsonValue | undefined) =>
     part !== null && typeof part === "object" && !Array.isArray(part);
+  const provenance = parseProvenance(value?.provenance);
   if (
-    value === null || typeof value.started !== "string" ||
+    value === null || provenance === null || typeof value.metarl_version !== "string" ||
+    typeof value.started !== "string" ||
     Number.isNaN(Date.parse(value.started)) ||
     typeof value.algorithm !== "string" || typeof value.seed !== "number" ||
     !isObject(value.environment) || !isObject(value.config) ||
@@ -221,13 +223,13 @@ export function readRunParams(folder: string): RunParams {
   }
   return {
     started: value.started,
-    metarlVersion: String(value.metarl_version),
+    metarlVersion: value.metarl_version,
     algorithm: value.algorithm,
     seed: value.seed,
     environment: value.environment as RunParams["environment"],
     device: typeof value.device === "string" ? value.device : null,
     config: value.config as RunParams["config"],
-    ...isObject(value.provenance) ? { provenance: value.provenance as unknown as Provenance } : {},
+    ...provenance === undefined ? {} : { provenance },
   };
 }
 
@@ -405,7 +407,7 @@ export class RunDir implements RunWriter, Disposable {
 
   note(line: string): void {
     try {
-      writeAllSync(this.#log, new TextEncoder().encode(`${line}\n`));
+      writeAllSync(this.#log, new TextEncoder().encode(`${visible(line)}\n`));
     } catch (error) {
       throw writeError(`${this.path}/${LOG_FILE}`, error);
     }

@@ -16,6 +16,17 @@ function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
+/**
+ * A text of any origin, for a terminal: what that would obey is shown instead, as in JSON. Lines and
+ * tabs stay.
+ */
+export function visible(text: string): string {
+  return text.replaceAll(
+    CONTROLS,
+    (found) => found === "\n" || found === "\t" ? found : escaped(found),
+  );
+}
+
 /** A text without its middle, where it is endless. */
 function shortened(text: string): string {
   const end = LONGEST / 4;

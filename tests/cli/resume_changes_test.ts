@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { train } from "../../src/cli/train.ts";
 import { VERSION } from "../../src/cli/version.ts";
 import { describeMachine, deviceChange, machineChanges } from "../../src/run/provenance.ts";
+import { readRunParams } from "../../src/run/run_dir.ts";
 import { TINY } from "../trainer/tiny.ts";
 import { testNeeding } from "../permissions.ts";
 import { fakeTrainer } from "./fake_trainer.ts";
@@ -14,14 +15,28 @@ const processTest = testNeeding("read", "write", "run");
 
 const OLD_MACHINE = { platform: "plan9 pdp11", cpu: "abacus", deno: "0.1.0", v8: "6.9" };
 
-/** Makes a run look as if it was started elsewhere, long ago. */
-function pretend(run: string): void {
+/** What of params.json these tests change. */
+interface Params {
+  metarl_version: string;
+  device: string;
+  config: Record<string, unknown>;
+  provenance: Record<string, unknown> & { machine: Record<string, unknown> };
+}
+
+function editParams(run: string, edit: (params: Params) => void): void {
   const path = `${run}/params.json`;
   const params = JSON.parse(Deno.readTextFileSync(path));
-  params.metarl_version = "0.0.1";
-  params.device = "webgpu: a card of old";
-  Object.assign(params.provenance.machine, OLD_MACHINE);
+  edit(params);
   Deno.writeTextFileSync(path, JSON.stringify(params));
+}
+
+/** Makes a run look as if it was started elsewhere, long ago. */
+function pretend(run: string): void {
+  editParams(run, (params) => {
+    params.metarl_version = "0.0.1";
+    params.device = "webgpu: a card of old";
+    Object.assign(params.provenance.machine, OLD_MACHINE);
+  });
 }
 
 /** The lines about a run that {@link pretend} has changed, started where this test runs. */
@@ -55,6 +70,86 @@ test("a resumed run says what is another one than when it was started", async ()
     for (const line of expected(run)) assert.ok(log.includes(line), line);
   });
 });
+
+test("a run whose environment or settings are other ones says so", async () => {
+  await inTemporaryFolder(async (folder) => {
+    const run = `${folder}/run`;
+    await train(
+      "promp",
+      undefined,
+      { out: run, iterations: "1" },
+      new MemoryOutput(),
+      fakeTrainer(),
+    );
+    // as if it was killed before its first checkpoint, which knows the settings as well
+    Deno.removeSync(`${run}/checkpoints`, { recursive: true });
+    Deno.mkdirSync(`${run}/checkpoints`);
+    editParams(run, ({ config, provenance }) => {
+      config.learning_rate = 0.25;
+      provenance.environmentSha256 = "0".repeat(64);
+    });
+    const output = new MemoryOutput();
+    await train("promp", undefined, { resume: run }, output, fakeTrainer());
+    assert.deepEqual(output.errors.slice(0, 2), [
+      `the tables of MetaPointEnvMomentumModes are others than when ${run} was started`,
+      `the configuration in ${run}/params.json is not the one that it was started with`,
+    ]);
+  });
+});
+
+test("what can't be what a run depends on is refused", async () => {
+  await inTemporaryFolder(async (folder) => {
+    const run = `${folder}/run`;
+    await train(
+      "promp",
+      undefined,
+      { out: run, iterations: "1" },
+      new MemoryOutput(),
+      fakeTrainer(),
+    );
+    const text = Deno.readTextFileSync(`${run}/params.json`);
+    const { machine } = JSON.parse(text).provenance;
+    const wrong: readonly Record<string, unknown>[] = [
+      ...[{ machine: null }, { machine: [] }, { machine: { ...machine, cores: "2" } }],
+      ...[{ machine: { ...machine, platform: { a: 1 } } }, { machine: { ...machine, v8: null } }],
+      ...[{ sources: 5 }, { sources: { seed: 1 } }, { sources: ["a"] }],
+      ...[{ configSha256: "0" }, { environmentSha256: 7 }],
+    ];
+    for (const part of wrong) {
+      Deno.writeTextFileSync(`${run}/params.json`, text);
+      editParams(run, ({ provenance }) => Object.assign(provenance, part));
+      assert.throws(() => readRunParams(run), { code: "params-damaged" }, JSON.stringify(part));
+    }
+    Deno.writeTextFileSync(`${run}/params.json`, text.replace('"metarl_version": "', '"x": "'));
+    assert.throws(() => readRunParams(run), { code: "params-damaged" });
+    Deno.writeTextFileSync(`${run}/params.json`, text.replace('"provenance"', '"x"'));
+    assert.equal(readRunParams(run).provenance, undefined);
+  });
+});
+
+processTest(
+  "nothing that params.json says is obeyed by a terminal, nor kept in log.txt",
+  async () => {
+    await inTemporaryFolder(async (folder) => {
+      const start = ["promp", "--overrides", JSON.stringify({ ...TINY, n_itr: 1 }), "--out", "run"];
+      assert.equal((await metarl(start, folder)).code, 0);
+      const evil = "\x1b[2J\x9b\u202e\r";
+      editParams(`${folder}/run`, (params) => {
+        params.device = params.metarl_version = evil;
+        params.provenance.machine.cpu = evil;
+      });
+      const { code, stderr } = await metarl(
+        ["promp", "--resume", "run", "--iterations", "2", "--no-report"],
+        folder,
+      );
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, /^the run was on \\u001b\[2J\\u009b\\u202e\\u000d, is on cpu: /m);
+      const log = Deno.readTextFileSync(`${folder}/run/log.txt`);
+      assert.match(log, /^the processor was \\u001b\[2J/m);
+      assert.doesNotMatch(stderr + log, /[^\P{Cc}\n]|\p{Bidi_Control}/u);
+    });
+  },
+);
 
 processTest("the real commands say it too, the device with them, and go on", async () => {
   await inTemporaryFolder(async (folder) => {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ProgressLog, type ProgressRow, readProgress } from "../../src/run/log.ts";
+import { machineChanges } from "../../src/run/provenance.ts";
 import { readRunParams } from "../../src/run/run_dir.ts";
 import { testNeeding } from "../permissions.ts";
 import { brokenText, effort, outcome, wildText } from "./support.ts";
@@ -88,6 +89,12 @@ const PARAMS = JSON.stringify(
     environment: { name: "ReacherEnv", version: 1 },
     device: "cpu",
     config: { env: "ReacherEnv", seed: 1 },
+    provenance: {
+      sources: { env: "a.json" },
+      configSha256: "0".repeat(64),
+      environmentSha256: "1".repeat(64),
+      machine: { platform: "a b", cpu: null, cores: 2, memoryGiB: 8, deno: "2.9.6", v8: "15" },
+    },
   },
   null,
   2,
@@ -99,7 +106,11 @@ test("readRunParams() gives what it promises, or one line", () =>
       brokenText([PARAMS]),
       wildText,
       fc.tuple(
-        fc.constantFrom(...Object.keys(JSON.parse(PARAMS)), "environment.name"),
+        fc.constantFrom(
+          ...Object.keys(JSON.parse(PARAMS)),
+          "environment.name",
+          "provenance.machine",
+        ),
         fc.oneof(wildText, fc.jsonValue()),
       ).map(([key, value]) => {
         const [first, second] = key.split(".");
@@ -114,7 +125,7 @@ test("readRunParams() gives what it promises, or one line", () =>
         Deno.writeTextFileSync(`${folder}/params.json`, text);
         const found = outcome(() => readRunParams(folder));
         if ("error" in found) return;
-        const { started, algorithm, seed, environment, device, config } = found.value;
+        const { started, algorithm, seed, environment, device, config, provenance } = found.value;
         assert.ok(Number.isFinite(Date.parse(started)) && Number.isFinite(seed));
         // it stands in commands that are proposed
         assert.match(algorithm, /^[a-z-]+$/);
@@ -122,6 +133,12 @@ test("readRunParams() gives what it promises, or one line", () =>
         assert.ok(["string", "number"].includes(typeof environment.version));
         assert.ok(device === null || typeof device === "string");
         assert.ok(typeof config === "object" && config !== null && !Array.isArray(config));
+        assert.equal(typeof found.value.metarlVersion, "string");
+        if (provenance === undefined) return;
+        const { sources, machine } = provenance;
+        assert.ok(Object.values(sources).every((source) => typeof source === "string"));
+        assert.doesNotThrow(() => machineChanges(machine, machine));
+        assert.ok([machine.platform, machine.deno, machine.v8].every((x) => typeof x === "string"));
       }),
       effort(4),
     );

@@ -173,7 +173,10 @@ async function runPlan(
   if (!options.json) output.line(first);
   unusedSettings(options, ["collect"]).forEach(say);
   const deviceBefore = run.params.device;
-  if (options.resume !== undefined) changesSince(run.path, run.params).forEach(say);
+  if (options.resume !== undefined) {
+    const settings = publishedFamleConfig(config);
+    (await changesSince(run.path, run.params, settings, factory.spec)).forEach(say);
+  }
   for (const notice of latest?.notices ?? []) say(notice);
   if (latest !== null) say(`resuming ${run.path} at episode ${latest.checkpoint.iteration}`);
 

@@ -165,7 +165,10 @@ async function train(
   if (!options.json) output.line(first);
   unusedSettings(options, ["train"]).forEach(say);
   const deviceBefore = run.params.device;
-  if (options.resume !== undefined) changesSince(run.path, run.params).forEach(say);
+  if (options.resume !== undefined) {
+    const { spec: tables } = await loadFamleEnv(data.env.name);
+    (await changesSince(run.path, run.params, publishedFamleConfig(config), tables)).forEach(say);
+  }
   for (const notice of latest?.notices ?? []) say(notice);
   if (latest !== null) say(`resuming ${run.path} at meta-iteration ${latest.checkpoint.iteration}`);
   using interrupt = new Interrupt(() =>
