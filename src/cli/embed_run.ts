@@ -11,7 +11,13 @@ import { dynamicsLayout } from "../compute/layout.ts";
 import { embeddingOf, FAMLE, type FamleModel } from "../trainer/famle_model.ts";
 import { UserError } from "../util/errors.ts";
 import { isFile, MODEL_FILE, readModel } from "./famle/model.ts";
-import { refuseOptions, seedOption, wholeOption } from "./options.ts";
+import {
+  checkpointOption,
+  refuseOptions,
+  seedOption,
+  wholeOption,
+  workersOption,
+} from "./options.ts";
 import type { Output } from "./output.ts";
 import { printTable } from "./table.ts";
 import { VERSION } from "./version.ts";
@@ -31,7 +37,6 @@ const DEFAULT_TASKS = 200;
 const LEAST_TASKS = 10;
 /** t-SNE's time and memory grow with the square: 2,000 take a minute and 0.7 GB. */
 const MOST_TASKS = 2000;
-const MOST_WORKERS = 1024;
 /** Fewer embeddings make no map. */
 const LEAST_EMBEDDINGS = 3;
 
@@ -200,12 +205,9 @@ function printVariance({ explainedVariance: [first, second] }: EmbeddingMap, out
 /** The embeddings of a run of MMAML. */
 async function embedTasks(path: string, options: EmbedOptions, output: Output): Promise<void> {
   const count = wholeOption("--tasks", options.tasks, DEFAULT_TASKS, LEAST_TASKS, MOST_TASKS);
-  const checkpoint = options.checkpoint === undefined
-    ? null
-    : wholeOption("--checkpoint", options.checkpoint, 0, 0);
+  const checkpoint = checkpointOption(options.checkpoint);
   const seed = seedOption(options.seed);
-  const cores = navigator.hardwareConcurrency;
-  const workers = wholeOption("--workers", options.workers, cores, 1, MOST_WORKERS);
+  const workers = workersOption(options.workers);
   const run: LoadedRun = await loadRun(path, { checkpoint, version: VERSION });
   if (run.algorithm === "promp") {
     throw new UserError(

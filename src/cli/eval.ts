@@ -11,7 +11,7 @@ export function evalCommand(context: CliContext): CommandUnknownOpts {
     .option("--tasks <n>", "number of fresh tasks (default: 200)")
     .option("--steps <k>", "inner steps, more than in training allowed (default: as in training)")
     .option("--checkpoint <n>", "checkpoint after n iterations (default: the newest)")
-    .option("--mode <i>", "tasks of one mode alone, from 0")
+    .option("--mode <i>", "tasks of one mode alone, from 0 (default: as in training)")
     .option("--env <file>", "the run's environment, where that is a module (.ts, .js)")
     .option("--seed <n>", "seed of tasks, starts and noise (default: 1)")
     .option("--workers <n>", "sampling workers (default: one per core)")

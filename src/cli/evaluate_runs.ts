@@ -1,4 +1,5 @@
 /** What `metarl eval` does: evaluates runs on the same tasks, prints returns and differences. */
+import { commonMode, taskDifference } from "../evaluation/comparison.ts";
 import { evaluate, type Evaluation } from "../evaluation/evaluate.ts";
 import { type LoadedRun, loadRun } from "../evaluation/load_run.ts";
 import {
@@ -9,7 +10,14 @@ import {
 } from "../evaluation/summary.ts";
 import type { MeanInterval } from "../util/bootstrap.ts";
 import { UserError } from "../util/errors.ts";
-import { modeOption, seedOption, wholeOption } from "./options.ts";
+import {
+  checkpointOption,
+  modeOption,
+  seedOption,
+  stepsOption,
+  wholeOption,
+  workersOption,
+} from "./options.ts";
 import type { Output } from "./output.ts";
 import { printTable } from "./table.ts";
 import { VERSION } from "./version.ts";
@@ -27,9 +35,6 @@ export interface EvalOptions {
 
 const DEFAULT_TASKS = 200;
 const MOST_TASKS = 1_000_000;
-/** So many rounds have a key of their own. */
-const MOST_STEPS = 100;
-const MOST_WORKERS = 1024;
 
 /** One run and what came of it. */
 interface Evaluated {
@@ -39,26 +44,14 @@ interface Evaluated {
   readonly summary: EvaluationSummary;
 }
 
-/** What decides which tasks there are and what is paid. */
-function taskSetting({ env: { spec }, config }: LoadedRun): string {
-  const options = {
-    rewardType: config.rewardType,
-    sparseRewardRadius: config.sparseRewardRadius,
-    terminate: config.terminate,
-    maxSteps: config.maxSteps,
-    compat: config.compat,
-  };
-  return `${spec.name} (version ${spec.version}) ${JSON.stringify(options)}`;
-}
-
-function checkComparable(runs: readonly LoadedRun[]): void {
-  const [first, ...others] = runs;
+function checkComparable([first, ...others]: readonly LoadedRun[]): void {
   for (const other of others) {
-    if (taskSetting(first) === taskSetting(other)) continue;
+    const difference = taskDifference(first, other);
+    if (difference === "") continue;
     throw new UserError(
       "eval-comparison",
-      `can't compare ${first.path} with ${other.path}: their tasks differ: ` +
-        `${taskSetting(first)} and ${taskSetting(other)}; evaluate them one by one`,
+      `can't compare ${first.path} with ${other.path}: their tasks differ: ${difference}; ` +
+        "evaluate them one by one",
     );
   }
 }
@@ -176,15 +169,10 @@ export async function evaluateRuns(
   output: Output,
 ): Promise<void> {
   const tasks = wholeOption("--tasks", options.tasks, DEFAULT_TASKS, 1, MOST_TASKS);
-  const askedSteps = options.steps === undefined
-    ? null
-    : wholeOption("--steps", options.steps, 1, 1, MOST_STEPS);
-  const checkpoint = options.checkpoint === undefined
-    ? null
-    : wholeOption("--checkpoint", options.checkpoint, 0, 0);
+  const askedSteps = stepsOption(options.steps);
+  const checkpoint = checkpointOption(options.checkpoint);
   const seed = seedOption(options.seed);
-  const cores = navigator.hardwareConcurrency;
-  const workers = wholeOption("--workers", options.workers, cores, 1, MOST_WORKERS);
+  const workers = workersOption(options.workers);
   const runs: LoadedRun[] = [];
   for (const folder of folders) {
     const run = await loadRun(folder, { checkpoint, version: VERSION });
@@ -192,7 +180,7 @@ export async function evaluateRuns(
     runs.push(run);
   }
   checkComparable(runs);
-  const mode = modeOption(options.mode, runs[0].env.spec);
+  const mode = modeOption(options.mode, runs[0].env.spec) ?? commonMode(runs);
 
   const all: Evaluated[] = [];
   for (const run of runs) {

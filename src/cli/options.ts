@@ -34,6 +34,26 @@ export function seedOption(value: string | undefined): number {
   return wholeOption("--seed", value, 1, 0, MAX_SEED);
 }
 
+/** So many inner steps have a key of their own. */
+const MOST_STEPS = 100;
+
+/** Inner steps that `--steps` gives, `null`: as in training. @throws UserError `option-value` */
+export function stepsOption(value: string | undefined): number | null {
+  return value === undefined ? null : wholeOption("--steps", value, 1, 1, MOST_STEPS);
+}
+
+/** Iterations that `--checkpoint` gives, `null`: the newest. @throws UserError `option-value` */
+export function checkpointOption(value: string | undefined): number | null {
+  return value === undefined ? null : wholeOption("--checkpoint", value, 0, 0);
+}
+
+const MOST_WORKERS = 1024;
+
+/** Sampling workers: one per core where `--workers` is not given. @throws UserError `option-value` */
+export function workersOption(value: string | undefined): number {
+  return wholeOption("--workers", value, navigator.hardwareConcurrency, 1, MOST_WORKERS);
+}
+
 /** Throws where one of these options is given. @param other what it can't be combined with */
 export function refuseOptions(options: Readonly<Record<string, unknown>>, other: string): void {
   for (const [name, value] of Object.entries(options)) {

@@ -10,7 +10,7 @@ export function renderCommand(context: CliContext): CommandUnknownOpts {
     .argument("<run>", "run folder of mmaml or promp, or a folder of famle adapt")
     .requiredOption("--out <file>", "picture: .gif, .mp4, .png, .html; .svg in the plane")
     .option("--task <i>", "number of the fresh task, as in metarl eval (default: 0)")
-    .option("--mode <i>", "tasks of one mode alone, from 0")
+    .option("--mode <i>", "tasks of one mode alone, from 0 (default: as in training)")
     .option("--adapted", "after the inner steps (default; .html: before and after)")
     .option("--before", "before the inner steps")
     .option("--side-by-side", "before at the left, after at the right")

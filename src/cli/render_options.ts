@@ -1,9 +1,9 @@
 /** What `metarl render` is asked for, checked. */
-import { basename, dirname, extname } from "node:path";
+import { extname } from "node:path";
 import type { CameraOptions } from "../render/camera.ts";
-import { fileErrorReason } from "../run/files.ts";
 import { UserError } from "../util/errors.ts";
 import { wholeOption } from "./options.ts";
+import { outFile } from "./out_file.ts";
 
 /** What the user typed. */
 export interface RenderRunOptions {
@@ -103,41 +103,11 @@ function numberOption(
   );
 }
 
-/** Refuses, before any work, a place that can't be written or where something is. */
-function checkPlace(path: string, force: boolean): void {
-  const folder = dirname(path);
-  try {
-    if (!Deno.statSync(folder).isDirectory) throw new Error("it is a file");
-  } catch (error) {
-    throw new UserError(
-      "out-not-writable",
-      `can't write ${path}: the folder ${folder}: ${fileErrorReason(error)}; choose another --out`,
-    );
-  }
-  let there: Deno.FileInfo;
-  try {
-    there = Deno.statSync(path);
-  } catch {
-    return; // nothing is there
-  }
-  if (there.isDirectory) {
-    throw new UserError("out-exists", `${path} is a folder; choose another --out`);
-  }
-  if (!force) {
-    throw new UserError(
-      "out-exists",
-      `${path} exists; add --force to replace it, or choose another --out`,
-    );
-  }
-}
-
 /** The picture that the options ask for. @throws UserError `option-value`, `out-...` */
 export function pictureOptions(options: RenderRunOptions): PictureOptions {
   const format = formatOf(options.out);
   const [width, height] = sizeOption(options.size, format);
-  const picture = {
-    folder: dirname(options.out),
-    name: basename(options.out),
+  return {
     format,
     width,
     height,
@@ -150,9 +120,9 @@ export function pictureOptions(options: RenderRunOptions): PictureOptions {
     elevation: numberOption("--elevation", options.elevation, 0, 89),
     shadows: options.shadows,
     device: options.device ?? "auto",
+    // last: a wrong value is told before anything is touched
+    ...outFile(options.out, options.force === true),
   };
-  checkPlace(options.out, options.force === true);
-  return picture;
 }
 
 /** Whether a take is shown, before and after the inner steps. @throws UserError `usage` */

@@ -7,7 +7,15 @@ import { buildStage } from "../render/stage.ts";
 import { writeFileAtomic } from "../run/files.ts";
 import { draw, type Shown } from "./draw.ts";
 import { episodeSubject, isAdaptFolder } from "./famle/render_episode.ts";
-import { modeOption, refuseOptions, seedOption, wholeOption } from "./options.ts";
+import {
+  checkpointOption,
+  modeOption,
+  refuseOptions,
+  seedOption,
+  stepsOption,
+  wholeOption,
+} from "./options.ts";
+import { sizeText } from "./out_file.ts";
 import type { Output } from "./output.ts";
 import {
   type PictureOptions,
@@ -27,9 +35,6 @@ export interface Subject {
   /** The same for scripts. */
   readonly facts: Readonly<Record<string, unknown>>;
 }
-
-/** So many rounds have a key of their own. */
-const MOST_STEPS = 100;
 
 function takeName(innerSteps: number): string {
   if (innerSteps === 0) return "before adaptation";
@@ -66,16 +71,12 @@ async function policySubject(
   const which = takesOption(options, picture.format);
   const task = wholeOption("--task", options.task, 0, 0);
   const seed = seedOption(options.seed);
-  const checkpoint = options.checkpoint === undefined
-    ? null
-    : wholeOption("--checkpoint", options.checkpoint, 0, 0);
-  const asked = options.steps === undefined
-    ? null
-    : wholeOption("--steps", options.steps, 1, 1, MOST_STEPS);
+  const checkpoint = checkpointOption(options.checkpoint);
+  const asked = stepsOption(options.steps);
   const run = await loadRun(folder, { checkpoint, version: VERSION });
   run.notices.forEach((line) => output.error(line));
   const { env, config } = run;
-  const mode = modeOption(options.mode, env.spec);
+  const mode = modeOption(options.mode, env.spec) ?? config.mode;
   const rollout = wholeOption("--rollout", options.rollout, 0, 0, config.rolloutsPerTask - 1);
   const steps = asked ?? config.innerSteps;
 
@@ -107,13 +108,6 @@ async function policySubject(
       returns,
     },
   };
-}
-
-/** `1.2 MB` */
-function sizeText(bytes: number): string {
-  return bytes < 1e6
-    ? `${Math.max(1, Math.round(bytes / 1e3))} kB`
-    : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 /** Draws a rollout of the run in this folder. @throws UserError for whatever has to be changed */

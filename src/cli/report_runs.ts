@@ -1,18 +1,20 @@
 /** What `metarl report` does, and what is written at the end of a training run. */
-import { basename, dirname } from "node:path";
+import { dirname } from "node:path";
+import { commonMode } from "../evaluation/comparison.ts";
 import { type EmbeddingMap, embeddingMap } from "../evaluation/embedding.ts";
 import { evaluate, type Evaluation } from "../evaluation/evaluate.ts";
 import { type LoadedRun, loadRun } from "../evaluation/load_run.ts";
 import { summarize } from "../evaluation/summary.ts";
 import { buildReport } from "../report/build.ts";
 import { reportHtml } from "../report/html.ts";
-import type { EvaluatedRun } from "../report/meta_report.ts";
+import type { EvaluatedRun } from "../report/fresh_tasks.ts";
 import { type MetaRun, readSource, type ReportSource } from "../report/read_run.ts";
 import { writeFileAtomic } from "../run/files.ts";
 import { REPORT_FILE } from "../run/run_dir.ts";
 import { writeTensorBoard } from "../run/tensorboard.ts";
 import { messageOf, RunError, UserError } from "../util/errors.ts";
-import { refuseOptions, seedOption, wholeOption } from "./options.ts";
+import { refuseOptions, seedOption, stepsOption, wholeOption, workersOption } from "./options.ts";
+import { outFile, sizeText } from "./out_file.ts";
 import type { Output } from "./output.ts";
 import { VERSION } from "./version.ts";
 
@@ -31,8 +33,6 @@ export interface ReportOptions {
 
 const DEFAULT_TASKS = 40;
 const MOST_TASKS = 100_000;
-const MOST_STEPS = 100;
-const MOST_WORKERS = 1024;
 /** Fewer task embeddings than this say nothing on a map. */
 const LEAST_MAPPED = 10;
 /** Trajectories that are drawn. */
@@ -50,11 +50,12 @@ interface EvaluationSetting {
 async function evaluateRun(
   loaded: LoadedRun,
   setting: EvaluationSetting,
+  mode: number | null,
   output: Output,
 ): Promise<EvaluatedRun> {
   const { tasks, seed } = setting;
   const evaluation = await evaluate(loaded, {
-    ...{ tasks, seed, mode: loaded.config.mode, workers: setting.workers, paths: PATHS },
+    ...{ tasks, seed, mode, workers: setting.workers, paths: PATHS },
     steps: setting.steps ?? loaded.config.innerSteps,
     observer: {
       onTasks: (done) => output.status(`${loaded.path}: ${done}/${tasks} tasks`),
@@ -63,9 +64,9 @@ async function evaluateRun(
   });
   output.status(null);
   return {
-    ...{ loaded, seed, evaluation },
+    ...{ loaded, seed, mode, evaluation },
     summary: summarize(evaluation, loaded.env.spec.modes),
-    map: mapOf(loaded, evaluation, output),
+    map: mapOf(loaded, evaluation, seed, output),
   };
 }
 
@@ -73,11 +74,12 @@ async function evaluateRun(
 function mapOf(
   { path, env: { spec } }: LoadedRun,
   { embeddings, tasks: { count, modes } }: Evaluation,
+  seed: number,
   output: Output,
 ): EmbeddingMap | null {
   if (embeddings === null || count < LEAST_MAPPED) return null;
   try {
-    return embeddingMap(embeddings, count, spec.modes === 0 ? null : modes);
+    return embeddingMap(embeddings, count, spec.modes === 0 ? null : modes, seed);
   } catch (error) {
     if (!(error instanceof RunError)) throw error;
     output.error(`${path}: no map of the task embeddings: ${error.message}`);
@@ -125,7 +127,8 @@ async function makePage(
   notices.forEach((line) => output.error(line));
   for (const run of loaded) {
     output.error(`evaluating ${tasksText(setting!.tasks)} of ${run.path} for the report`);
-    evaluations.set(run.path, await evaluateRun(run, setting!, output));
+    const beside = loaded.filter(({ env }) => env.spec.name === run.env.spec.name);
+    evaluations.set(run.path, await evaluateRun(run, setting!, commonMode(beside), output));
   }
   return await reportHtml(buildReport({ sources, evaluations, notices }), VERSION);
 }
@@ -135,38 +138,6 @@ function defaultOut({ path }: ReportSource): string {
   return path.endsWith(".csv")
     ? `${path.slice(0, -".csv".length)}-${REPORT_FILE}`
     : `${path}/${REPORT_FILE}`;
-}
-
-/** Refuses a file that can't be written before anything is evaluated. */
-function checkOut(path: string, force: boolean): void {
-  const isFolder = (name: string) => {
-    try {
-      return Deno.statSync(name).isDirectory;
-    } catch {
-      return null; // it is not there
-    }
-  };
-  if (isFolder(dirname(path)) !== true) {
-    throw new UserError(
-      "out-not-writable",
-      `can't write ${path}: there is no folder ${dirname(path)}; make it or choose another --out`,
-    );
-  }
-  const found = isFolder(path);
-  if (found === true) {
-    throw new UserError("out-exists", `${path} is a folder; give the name of a file with --out`);
-  }
-  if (found === false && !force) {
-    throw new UserError(
-      "out-exists",
-      `${path} exists; choose another file, or replace it with --force`,
-    );
-  }
-}
-
-/** `1.2 MB` */
-function sizeText(bytes: number): string {
-  return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 function writeTensorBoards(
@@ -203,17 +174,9 @@ export async function reportRuns(
 ): Promise<void> {
   const setting: EvaluationSetting = {
     tasks: wholeOption("--tasks", options.tasks, DEFAULT_TASKS, 1, MOST_TASKS),
-    steps: options.steps === undefined
-      ? null
-      : wholeOption("--steps", options.steps, 1, 1, MOST_STEPS),
+    steps: stepsOption(options.steps),
     seed: seedOption(options.seed),
-    workers: wholeOption(
-      "--workers",
-      options.workers,
-      navigator.hardwareConcurrency,
-      1,
-      MOST_WORKERS,
-    ),
+    workers: workersOption(options.workers),
   };
   const sources: ReportSource[] = [];
   for (const path of paths) {
@@ -226,12 +189,12 @@ export async function reportRuns(
     const { tasks, steps, seed, workers } = options;
     refuseOptions({ tasks, steps, seed, workers }, "--no-eval");
   }
-  if (options.out !== undefined) checkOut(options.out, options.force === true);
   const out = options.out ?? defaultOut(sources[0]);
+  const { folder, name } = outFile(out, options.out === undefined || options.force === true);
   const page = new TextEncoder().encode(
     await makePage(sources, options.eval === false ? null : setting, output),
   );
-  writeFileAtomic(dirname(out), basename(out), page);
+  writeFileAtomic(folder, name, page);
   output.line(`report: ${out} (${sizeText(page.length)})`);
 }
 

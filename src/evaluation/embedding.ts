@@ -77,7 +77,7 @@ export function embeddingMap(
   embeddings: Float32Array,
   count: number,
   modes: Int32Array | null,
-  seed = 1,
+  seed: number,
 ): EmbeddingMap {
   const bad = embeddings.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) {

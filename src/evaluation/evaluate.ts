@@ -208,6 +208,84 @@ async function groupPaths(
   }
 }
 
+/** All tasks of an evaluation. */
+function drawTasks(env: EnvFactory, request: EvaluationRequest): TaskBatch {
+  const { tasks: count } = request;
+  const { taskDim } = env.spec;
+  const rows = new Float64Array(count * taskDim);
+  const modes = new Int32Array(count);
+  for (let first = 0; first < count; first += TASKS_PER_GROUP) {
+    const inGroup = Math.min(TASKS_PER_GROUP, count - first);
+    const drawn = drawGroup(env, request, first / TASKS_PER_GROUP, inGroup);
+    rows.set(drawn.rows, first * taskDim);
+    modes.set(drawn.modes, first);
+  }
+  return { count, taskDim, rows, modes };
+}
+
+/** `count` of the tasks, from `first` on; shares their memory. */
+function tasksFrom({ taskDim, rows, modes }: TaskBatch, first: number, count: number): TaskBatch {
+  return {
+    count,
+    taskDim,
+    rows: rows.subarray(first * taskDim, (first + count) * taskDim),
+    modes: modes.subarray(first, first + count),
+  };
+}
+
+/** What is kept of the trajectories in memory, which the next group takes the place of. */
+class Results {
+  /** [K+1][M] */
+  readonly returns: readonly Float64Array[];
+  /** [M, C] */
+  readonly embeddings: Float32Array | null;
+  readonly initialEmbeddings: Float32Array | null;
+  environmentSteps = 0;
+  nonFinite = 0;
+  readonly #memory: MetaBatchMemory;
+  readonly #initial: TaskEncoder | null;
+  readonly #cellSize: number;
+  readonly #sequenceSize: number;
+
+  /** @param initial the encoder that the run started with, where its embeddings are wanted */
+  constructor(
+    total: number,
+    inMemory: number,
+    memory: MetaBatchMemory,
+    initial: TaskEncoder | null,
+  ) {
+    this.returns = memory.trajectories.map(() => new Float64Array(total));
+    this.#memory = memory;
+    this.#initial = initial;
+    this.#cellSize = (memory.embeddings?.length ?? 0) / inMemory;
+    this.#sequenceSize = (memory.sequences?.length ?? 0) / inMemory;
+    const size = total * this.#cellSize;
+    this.embeddings = memory.embeddings === null ? null : new Float32Array(size);
+    this.initialEmbeddings = initial === null ? null : new Float32Array(size);
+  }
+
+  /** Adds the `count` tasks in memory, which are numbers `first` .. of all. */
+  add(first: number, count: number): void {
+    const { sizes, trajectories, embeddings, sequences } = this.#memory;
+    trajectories.forEach((round, k) => {
+      for (let m = 0; m < count; m++) {
+        const batch = viewTrajectoryBatch(sizes, round[m]);
+        this.returns[k][first + m] = mean(batch.returns);
+        this.environmentSteps += batch.offsets[batch.sizes.rollouts];
+        for (const flag of batch.nonFinite) this.nonFinite += flag;
+      }
+    });
+    const width = this.#cellSize;
+    this.embeddings?.set(embeddings!.subarray(0, count * width), first * width);
+    if (this.#initial === null) return;
+    const size = this.#sequenceSize;
+    for (let m = 0; m < count; m++) {
+      const embedding = this.#initial.encode(sequences!.subarray(m * size, (m + 1) * size));
+      this.initialEmbeddings!.set(embedding, (first + m) * width);
+    }
+  }
+}
+
 /**
  * Samples and adapts in fresh tasks.
  *
@@ -215,74 +293,36 @@ async function groupPaths(
  * @throws RunError what sampling throws
  */
 export async function evaluate(run: LoadedRun, request: EvaluationRequest): Promise<Evaluation> {
-  const { steps, seed, observer } = request;
-  const total = request.tasks;
-  const groups = Math.ceil(total / TASKS_PER_GROUP);
+  const { tasks: total, steps, seed, observer } = request;
   const inMemory = Math.min(total, TASKS_PER_GROUP);
   const { setup, memory, spec } = setupOf(run, steps, seed, inMemory);
-  const { taskDim } = run.env.spec;
-  const tasks: TaskBatch = {
-    count: total,
-    taskDim,
-    rows: new Float64Array(total * taskDim),
-    modes: new Int32Array(total),
-  };
-  const returns = Array.from({ length: steps + 1 }, () => new Float64Array(total));
-  const cellSize = memory.embeddings === null ? 0 : memory.embeddings.length / inMemory;
-  const embeddings = memory.embeddings === null ? null : new Float32Array(total * cellSize);
+  const tasks = drawTasks(run.env, request);
+  const withPath = new Set(
+    run.env.goalOf === undefined ? [] : tasksInTurn(tasks.modes, request.paths ?? 0),
+  );
   const initial = spec.encoder === null || request.initialEncoder !== true
     ? null
     : TaskEncoder.initial(spec.encoder, spec.slots, spec.sequenceLength, run.config.seed);
-  const initialEmbeddings = initial === null ? null : new Float32Array(total * cellSize);
+  const results = new Results(total, inMemory, memory, initial);
   const paths: TaskPath[] = [];
-  let environmentSteps = 0;
-  let nonFinite = 0;
-
-  // Drawn ahead, so that the choice of paths can take modes in turn.
-  for (let group = 0; group < groups; group++) {
-    const first = group * TASKS_PER_GROUP;
-    const drawn = drawGroup(run.env, request, group, Math.min(TASKS_PER_GROUP, total - first));
-    tasks.rows.set(drawn.rows, first * taskDim);
-    tasks.modes.set(drawn.modes, first);
-  }
-  const hasPlaces = run.env.goalOf !== undefined;
-  const withPath = new Set(hasPlaces ? tasksInTurn(tasks.modes, request.paths ?? 0) : []);
 
   const pool = new SamplerPool(setup, Math.min(request.workers, inMemory), {
     notice: (line) => observer?.onNotice?.(line),
     mujoco: run.env.usesMujoco ? mujocoBinary() : null,
   });
   try {
-    for (let group = 0; group < groups; group++) {
-      const first = group * TASKS_PER_GROUP;
-      const count = Math.min(TASKS_PER_GROUP, total - first);
-      const rows = tasks.rows.subarray(first * taskDim, (first + count) * taskDim);
-      memory.tasks.set(rows);
+    for (let first = 0, group = 0; first < total; first += TASKS_PER_GROUP, group++) {
+      const drawn = tasksFrom(tasks, first, Math.min(TASKS_PER_GROUP, total - first));
+      memory.tasks.set(drawn.rows);
       await pool.run(
         FIRST_ITERATION + group,
-        count,
+        drawn.count,
         (done) => observer?.onTasks?.(first + done),
       );
-      for (let k = 0; k <= steps; k++) {
-        for (let m = 0; m < count; m++) {
-          const batch = viewTrajectoryBatch(memory.sizes, memory.trajectories[k][m]);
-          returns[k][first + m] = mean(batch.returns);
-          environmentSteps += batch.offsets[batch.sizes.rollouts];
-          for (const flag of batch.nonFinite) nonFinite += flag;
-        }
-      }
-      embeddings?.set(memory.embeddings!.subarray(0, count * cellSize), first * cellSize);
-      for (let m = 0; initial !== null && m < count; m++) {
-        const size = memory.sequences!.length / inMemory;
-        const embedding = initial.encode(memory.sequences!.subarray(m * size, (m + 1) * size));
-        initialEmbeddings!.set(embedding, (first + m) * cellSize);
-      }
-      const chosen = Array.from({ length: count }, (_, m) => m).filter((m) =>
-        withPath.has(first + m)
-      );
+      results.add(first, drawn.count);
+      const chosen = Array.from({ length: drawn.count }, (_, m) => m)
+        .filter((m) => withPath.has(first + m));
       if (chosen.length > 0) {
-        const modes = tasks.modes.subarray(first, first + count);
-        const drawn = { count, taskDim, rows, modes };
         paths.push(...await groupPaths(run, seed, group, drawn, memory, chosen));
       }
     }
@@ -296,18 +336,13 @@ export async function evaluate(run: LoadedRun, request: EvaluationRequest): Prom
     { length: actDim },
     (_, a) => scaleAction(0, actionLow[a], actionHigh[a]),
   );
+  const { returns, embeddings, initialEmbeddings, environmentSteps, nonFinite } = results;
   return {
-    tasks,
-    returns,
+    ...{ tasks, returns, embeddings, initialEmbeddings, paths, environmentSteps, nonFinite },
     doNothing: await controlledReturns(run, tasks, seed, (_obs, _task, out) => out.set(rest)),
     oracle: oracle === undefined
       ? null
       : await controlledReturns(run, tasks, seed, (obs, task, out) => oracle.act(obs, task, out)),
-    embeddings,
-    initialEmbeddings,
-    paths,
-    environmentSteps,
-    nonFinite,
   };
 }
 

@@ -1,17 +1,13 @@
 /** A report of runs and results of any kind. */
 import { adaptSections, famleRunSection } from "./famle_report.ts";
 import { groupRuns, withEnvironmentNames } from "./groups.ts";
-import {
-  type Evaluations,
-  evaluationSection,
-  learningSection,
-  overviewTable,
-  settingsSection,
-  timeSection,
-} from "./meta_report.ts";
+import { type Evaluations, freshTasksSection } from "./fresh_tasks.ts";
+import { learningSection, overviewTable } from "./learning.ts";
 import type { Report, Section } from "./model.ts";
 import type { FamleResult, FamleRun, MetaRun, ReportSource } from "./read_run.ts";
 import { eventsSection, machineSection, type RecordedRun } from "./record_sections.ts";
+import { settingsSection } from "./settings.ts";
+import { timeSection } from "./time.ts";
 
 /** What a report is made of. */
 export interface ReportInput {
@@ -80,7 +76,7 @@ export function buildReport({ sources, evaluations, notices }: ReportInput): Rep
       ],
     },
     ...environments.map((runs, at) => learningSection(runs, at, isOnly)),
-    ...environments.map((runs, at) => evaluationSection(runs, evaluations, at, isOnly)),
+    ...environments.map((runs, at) => freshTasksSection(runs, evaluations, at, isOnly)),
     ...results.flatMap(adaptSections),
     ...famleRuns.map((run, at) => famleRunSection(run, at)),
     settingsSection(named),

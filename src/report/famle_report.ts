@@ -7,6 +7,7 @@ import {
   type Block,
   type ChartBlock,
   type LineSeries,
+  numbered,
   type Reference,
   rounded,
   type Section,
@@ -77,20 +78,24 @@ function rewardsChart(result: AdaptResult, id: string): ChartBlock {
   };
 }
 
-/** As the command prints it. */
+/** Mean, and the half width of its interval where that says something. */
 function interval(values: readonly number[]): string {
   const { mean: middle, halfWidth } = meanInterval(values);
-  // of two values it is no more than a guess
+  // of two values Student's interval is 13 standard errors wide
   return halfWidth === null || values.length < 3
     ? middle.toFixed(1)
     : `${middle.toFixed(1)} ± ${halfWidth.toFixed(1)}`;
 }
 
-function methodsTable({ methods }: AdaptResult): TableBlock {
+function methodsTable({ methods, seeds }: AdaptResult): TableBlock {
+  const what = seeds.length < 2
+    ? "One seed"
+    : seeds.length === 2
+    ? "Means of two seeds, too few for an interval"
+    : "Means over seeds with 95 % intervals (Student's t)";
   return {
     kind: "table",
-    caption: "95 % intervals over seeds; a seed that never recovered counts as one episode more " +
-      "than there are.",
+    caption: `${what}; a seed that never recovered counts as one episode more than there are.`,
     head: [
       ...["method", "first episode", `last ${LAST_EPISODES}`, "until 90 % of healthy"],
       ...["never", "stopped episodes", "plans without a finite return"],
@@ -130,7 +135,9 @@ function likelihoodBlocks(result: AdaptResult, method: AdaptMethod, id: string):
       id,
       caption: "Likelihood of each training situation by what was observed until the end of the " +
         (result.online ? "stretch" : "episode") +
-        (runs.length === 1 ? "." : `; mean over ${runs.length} seeds.`),
+        `; none without colour, certain in full colour${
+          runs.length === 1 ? "." : `; mean over ${runs.length} seeds.`
+        }`,
       chart: {
         kind: "heat",
         x: { label: result.online ? "stretch" : "episode" },
@@ -159,7 +166,6 @@ function damageTable({ seeds, methods }: AdaptResult): TableBlock {
 
 /** Results of `famle adapt`. @param at number of the result in the page, from 0 */
 export function adaptSections({ path, result }: FamleResult, at: number): Section[] {
-  const suffix = at === 0 ? "" : `-${at + 1}`;
   const { env, damage, seeds, methods, fewer_episodes_than: tests } = result;
   const facts: [string, string][] = [
     ["robot", env],
@@ -179,13 +185,13 @@ export function adaptSections({ path, result }: FamleResult, at: number): Sectio
   ];
   return [
     {
-      id: `rewards${suffix}`,
+      id: numbered("rewards", at),
       title: `${env}: ${damage}`,
       blocks: [
         ...result.finished
           ? []
           : [{ kind: "text", text: "This study was stopped before its end." } as const],
-        rewardsChart(result, `rewards${suffix}`),
+        rewardsChart(result, numbered("rewards", at)),
         methodsTable(result),
         ...tests.length === 0 ? [] : [
           {
@@ -199,12 +205,12 @@ export function adaptSections({ path, result }: FamleResult, at: number): Sectio
         ],
         // what was damaged first, what was not last
         ...methods.toSorted((a, b) => placeOf(a) - placeOf(b)).flatMap((method) =>
-          likelihoodBlocks(result, method, `likelihoods${suffix}-${method.method}`)
+          likelihoodBlocks(result, method, `${numbered("likelihoods", at)}-${method.method}`)
         ),
       ],
     },
     {
-      id: `damage${suffix}`,
+      id: numbered("damage", at),
       title: "Damage and settings",
       blocks: [
         damageTable(result),
@@ -292,7 +298,7 @@ function collectChart(
 
 /** A run of `famle train` or `famle collect`. @param at number of the run in the page, from 0 */
 export function famleRunSection(run: FamleRun, at: number): Section {
-  const id = `${run.kind}${at === 0 ? "" : `-${at + 1}`}`;
+  const id = numbered(run.kind, at);
   const isTraining = run.kind === "famle-train";
   const { params: { environment, seed, config }, progress: { rows }, path } = run;
   return {

@@ -35,6 +35,11 @@ export interface EnvironmentRuns {
   readonly groups: readonly RunGroup[];
 }
 
+/** All runs of the groups, in their order. */
+export function runsOf({ groups }: EnvironmentRuns): LabelledRun[] {
+  return groups.flatMap(({ runs }) => runs);
+}
+
 /** Keys that have no influence on the results, and the seed. */
 const FREE_KEYS: ReadonlySet<string> = new Set([
   CONFIG_KEYS.seed.published,

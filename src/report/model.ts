@@ -168,3 +168,8 @@ export function rounded(value: number | null | undefined, digits = 6): number | 
     ? null
     : Number(value.toPrecision(digits));
 }
+
+/** Name of the section or chart number `at`, from 0, of its kind: `returns`, `returns-2`. */
+export function numbered(name: string, at: number): string {
+  return at === 0 ? name : `${name}-${at + 1}`;
+}

@@ -34,6 +34,11 @@ function syncFolder(path: string): void {
   folder.syncSync();
 }
 
+/** Makes a file in the folder and removes it again: permissions alone don't tell. @throws Error */
+export function tryToWrite(folder: string): void {
+  Deno.removeSync(Deno.makeTempFileSync({ dir: folder, prefix: ".metarl-" }));
+}
+
 /**
  * Puts `bytes` at `folder/name` so that a reader, a crash or a full disk sees the old file or the
  * new one, never a part: temporary name, sync, rename, sync of the folder.

@@ -1,6 +1,6 @@
 /** Tests of `metarl eval`. */
 import assert from "node:assert/strict";
-import { evaluateRuns } from "../../src/cli/evaluate_runs.ts";
+import { type EvalOptions, evaluateRuns } from "../../src/cli/evaluate_runs.ts";
 import { trainInto } from "../evaluation/trained_run.ts";
 import { lacks } from "../permissions.ts";
 import { MemoryOutput } from "./memory_output.ts";
@@ -45,6 +45,28 @@ Deno.test({
 });
 
 Deno.test({
+  name: "eval compares runs that differ in what changes neither tasks nor rewards, in their mode",
+  ignore: NEEDS_FILES,
+  fn: () =>
+    inTemporaryFolder(async (folder) => {
+      const [a, b, c] = ["a", "b", "c"].map((name) => `${folder}/${name}`);
+      await trainInto(a, "mmaml", { mode: 2 });
+      await trainInto(b, "mmaml", { mode: 2, compat: "mmaml-rl" });
+      await trainInto(c, "promp");
+      const modesOf = async (runs: string[], options: Partial<EvalOptions> = {}) => {
+        const output = new MemoryOutput();
+        await evaluateRuns(runs, { ...OPTIONS, ...options, json: true }, output);
+        const { runs: [{ modes }], differences } = JSON.parse(output.lines[0]);
+        assert.equal(differences.length, runs.length - 1);
+        return modes.map(({ mode }: { mode: number }) => mode);
+      };
+      assert.deepEqual(await modesOf([a, b]), [2], "the mode that both were trained in");
+      assert.deepEqual(await modesOf([a, c]), [0, 1, 2, 3], "they were trained in different ones");
+      assert.deepEqual(await modesOf([a, c], { mode: "1" }), [1]);
+    }),
+});
+
+Deno.test({
   name: "eval refuses runs of other tasks, and wrong values, with one line and exit code 2",
   ignore: NEEDS_PROCESSES,
   fn: () =>
@@ -55,7 +77,7 @@ Deno.test({
       const cases: readonly (readonly [string[], RegExp])[] = [
         [
           [a, b],
-          /^error: can't compare \S+a with \S+b: their tasks differ: .*\[eval-comparison\]$/m,
+          /^error: can't compare \S+a with \S+b: their tasks differ: max_path_length \d+ and 13; evaluate them one by one \[eval-comparison\]$/m,
         ],
         [[a, "--tasks", "0"], /^error: --tasks must be a whole number from 1 /],
         [[a, "--mode", "4"], /^error: --mode must be a whole number from 0 to 3; got 4/],

@@ -80,7 +80,7 @@ fileTest("report replaces no file but with --force, and refuses wrong options", 
   const run = writeSampleRun(`${folder}/run`);
   const out = `${folder}/mine.html`;
   Deno.writeTextFileSync(out, "mine");
-  await refused([run], { eval: false, out }, "out-exists", /--force$/);
+  await refused([run], { eval: false, out }, "out-exists", /add --force to replace it/);
   assert.equal(Deno.readTextFileSync(out), "mine");
   await reportRuns([run], { eval: false, out, force: true }, new MemoryOutput());
   assert.match(Deno.readTextFileSync(out), /^<!doctype html>/);
@@ -88,7 +88,7 @@ fileTest("report replaces no file but with --force, and refuses wrong options", 
   await refused([run], { tasks: "0" }, "option-value", /^--tasks must be/);
   const toFolder = { eval: false, out: `${folder}/run`, force: true } as const;
   await refused([run], toFolder, "out-exists", /run is a folder/);
-  await refused([run], { out: `${folder}/no/r.html` }, "out-not-writable", /there is no folder/);
+  await refused([run], { out: `${folder}/no/r.html` }, "out-not-writable", /the folder \S+\/no: /);
 });
 
 fileTest("report lays a progress.csv of the published code beside a run", async (folder) => {

@@ -23,7 +23,7 @@ function clouds(gap: number): { embeddings: Float32Array; modes: Int32Array } {
 
 Deno.test("embeddingMap() tells whether modes lie apart", () => {
   const apart = clouds(30);
-  const map = embeddingMap(apart.embeddings, COUNT, apart.modes);
+  const map = embeddingMap(apart.embeddings, COUNT, apart.modes, 1);
   assert.equal(map.pca.length, COUNT);
   assert.equal(map.tsne.length, COUNT);
   assert.equal(map.purity, 1);
@@ -34,7 +34,7 @@ Deno.test("embeddingMap() tells whether modes lie apart", () => {
   for (const share of map.explainedVariance) assert.ok(Math.abs(share - 1 / 3) < 0.05, `${share}`);
 
   const mixed = clouds(0);
-  const none = embeddingMap(mixed.embeddings, COUNT, mixed.modes);
+  const none = embeddingMap(mixed.embeddings, COUNT, mixed.modes, 1);
   assert.ok(Math.abs(none.silhouette!) < 0.1, `${none.silhouette}`);
   assert.ok(none.purity! - none.chance! < 0.15, `${none.purity} ${none.chance}`);
 });
@@ -49,7 +49,7 @@ Deno.test("embeddingMap() gives the same numbers for the same input", () => {
 Deno.test("embeddingMap() says nothing of modes where there are not two", () => {
   const { embeddings } = clouds(2);
   for (const modes of [null, new Int32Array(COUNT)]) {
-    const { silhouette, purity, chance } = embeddingMap(embeddings, COUNT, modes);
+    const { silhouette, purity, chance } = embeddingMap(embeddings, COUNT, modes, 1);
     assert.deepEqual([silhouette, purity, chance], [null, null, null]);
     assert.equal(modeSeparation(embeddings, modes, 1), null);
   }
@@ -59,7 +59,7 @@ Deno.test("embeddingMap() refuses numbers that are not finite, with their place"
   const { embeddings, modes } = clouds(2);
   embeddings[3 * WIDTH + 2] = NaN;
   assert.throws(
-    () => embeddingMap(embeddings, COUNT, modes),
+    () => embeddingMap(embeddings, COUNT, modes, 1),
     (error) =>
       error instanceof RunError && error.code === "embedding-not-finite" &&
       /number 2 of task 3 is NaN/.test(error.message),

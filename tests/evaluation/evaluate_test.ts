@@ -1,5 +1,8 @@
 /** Tests of src/evaluation/: loading a run, fresh tasks, summaries, agreement with training. */
 import assert from "node:assert/strict";
+import type { RunConfig } from "../../src/config/schema.ts";
+import { loadEnv } from "../../src/envs/registry.ts";
+import { commonMode, taskDifference } from "../../src/evaluation/comparison.ts";
 import {
   adaptToTask,
   evaluate,
@@ -178,6 +181,44 @@ runTest("pairedDifference() compares task by task", "promp", {}, async (run) => 
   for (const value of [mean, low, high]) assert.ok(Math.abs(value - 3) < 1e-9);
   const others = await evaluate(run, { ...REQUEST, tasks: 20, seed: 2 });
   assert.throws(() => pairedDifference(others, evaluation), RangeError);
+});
+
+Deno.test("taskDifference() tells what decides tasks and rewards of an environment alone", async () => {
+  const base = { maxSteps: 50, rewardType: null, compat: "none", observeAllVelocities: false };
+  const of = async (name: string, changes: Partial<RunConfig>) => ({
+    config: { ...base, ...changes } as RunConfig,
+    env: await loadEnv(name),
+  });
+  const point = await of("MetaPointEnvMomentum", {});
+  const difference = async (name: string, changes: Partial<RunConfig>) =>
+    taskDifference(name === "MetaPointEnvMomentum" ? point : await of(name, {}), {
+      ...await of(name, changes),
+    });
+  assert.equal(await difference("MetaPointEnvMomentum", { compat: "mmaml-rl" }), "");
+  assert.equal(
+    await difference("MetaPointEnvMomentum", { rewardType: "sparse", maxSteps: 20 }),
+    "max_path_length 50 and 20, reward_type null and sparse",
+  );
+  // there the switch turns the reward around
+  assert.equal(
+    await difference("SwimmerRandVelEnv", { compat: "mmaml-rl" }),
+    "compat none and mmaml-rl",
+  );
+  assert.equal(await difference("Reacher3LinkEnv", { rewardType: "sparse" }), "");
+  assert.equal(
+    taskDifference(point, await of("Reacher3LinkEnv", {})),
+    "env MetaPointEnvMomentum and Reacher3LinkEnv",
+  );
+});
+
+Deno.test("commonMode() is the mode of all runs, or none", () => {
+  const runs = (...modes: (number | null)[]) =>
+    modes.map((mode) => ({ config: { mode } as RunConfig }));
+  assert.equal(commonMode(runs(2, 2)), 2);
+  assert.equal(commonMode(runs(0)), 0);
+  assert.equal(commonMode(runs(1, 2)), null);
+  assert.equal(commonMode(runs(null, 2)), null);
+  assert.equal(commonMode(runs(null)), null);
 });
 
 Deno.test("isLaterVersion() compares number by number", () => {
