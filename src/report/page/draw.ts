@@ -15,7 +15,8 @@ import type { PageElement } from "./dom.ts";
 const COLORS = 8;
 /** Charts narrower than this are laid out for a phone, px. */
 const NARROW = 480;
-const CHARACTER_WIDTH = 6.6;
+/** Of the widest of the fonts that the style sheet names, DejaVu Sans, px. */
+const CHARACTER_WIDTH = 7.4;
 const FAINT = 0.16;
 
 /** What of a chart is shown. */
@@ -144,16 +145,6 @@ function drawLines(
     y: { ...axisOptions({ label: variant.label }, width), grid: true, nice: true },
     marks: [
       Plot.ruleY(references, { y: "y", stroke: "var(--muted)", strokeDasharray: "2,3" }),
-      Plot.text(references, {
-        y: "y",
-        text: "label",
-        frameAnchor: "right",
-        textAnchor: "end",
-        dy: -7,
-        fill: "var(--muted)",
-        stroke: "var(--card)",
-        strokeWidth: 3,
-      }),
       ...points.map((rows, i) =>
         Plot.areaY(rows.filter(({ low, high }) => low !== null && high !== null), {
           x: "x",
@@ -181,6 +172,16 @@ function drawLines(
           fill: colorOf(shown.filter(({ dots }) => dots === true)[i].color),
         })
       ),
+      Plot.text(references, {
+        y: "y",
+        text: "label",
+        frameAnchor: "right",
+        textAnchor: "end",
+        dy: -7,
+        fill: "var(--muted)",
+        stroke: "var(--card)",
+        strokeWidth: 3,
+      }),
       Plot.tip(
         points.flat().filter(({ y }) => y !== null),
         Plot.pointer({ x: "x", y: "y", title: "title", maxRadius: Infinity }),
@@ -240,8 +241,10 @@ function drawPaths(chart: PathsChart, hidden: ReadonlySet<string>, width: number
     }));
     return Plot.plot({
       width: panelWidth,
-      height: panelWidth,
+      // the plot itself is square: margins are 44 + 20 across, 20 + 40 along
+      height: panelWidth - 4,
       marginLeft: 44,
+      marginBottom: 40,
       title,
       x: { ...axisOptions(chart.x, panelWidth), domain: [left, right], grid: true },
       y: { ...axisOptions(chart.y, panelWidth), domain: [bottom, top], grid: true },
