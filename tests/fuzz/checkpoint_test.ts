@@ -61,7 +61,7 @@ Deno.test("decodeCheckpoint() gives back any checkpoint, whatever its names", as
       assert.deepEqual(content(await decodeCheckpoint(file, "x")), content(checkpoint));
     }),
     {
-      ...effort(4),
+      ...effort(),
       // a name that objects inherit was lost, one that is a number stood before the metadata
       examples: ["__proto__", "0"].map((name): [Checkpoint] => [{
         ...SAMPLES[1],

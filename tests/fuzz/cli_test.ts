@@ -145,7 +145,7 @@ test("runCli() answers any arguments, or refuses them in one line", async () => 
       assert.doesNotMatch(errors[0], /[\0-\x1f\x7f]/);
     };
     await fc.assert(fc.asyncProperty(commandLines, run), {
-      ...effort(4),
+      ...effort(),
       examples: [
         [["promp", "FOLDER/evil.json"]],
         [["promp", "--resume", "FOLDER/run"]],

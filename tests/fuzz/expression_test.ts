@@ -102,7 +102,7 @@ Deno.test("parseExpression() computes right expressions", () => {
     fc.property(terms.filter(({ text }) => text.length <= 1000), ({ text, value }) => {
       assert.ok(Object.is(parseExpression(text, SLOTS, "w")(BUFFER)(), value), text);
     }),
-    effort(2),
+    effort(),
   );
 });
 

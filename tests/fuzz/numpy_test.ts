@@ -39,7 +39,7 @@ test("readNpy() gives back the bits that writeNpy() was given", () => {
     fc.property(arrays, (array) => {
       assert.deepEqual(bits(readNpy(writeNpy(array), "x")), bits(array));
     }),
-    effort(2),
+    effort(),
   );
 });
 
@@ -74,7 +74,7 @@ test("readNpz() gives back what writeNpz() was given, under any names", () => {
       assert.deepEqual([...found.keys()].sort(), Object.keys(given).sort());
       for (const [key, array] of found) assert.deepEqual(bits(array), bits(given[key]));
     }),
-    effort(4),
+    effort(),
   );
 });
 

@@ -44,7 +44,7 @@ test("readProgress() gives back what was appended", () =>
         const shown = (row: ProgressRow) => COLUMNS.map((name) => String(row[name]));
         assert.deepEqual(rows.map(shown), appended.map(shown));
       }),
-      effort(10),
+      effort(),
     );
   }));
 
@@ -76,7 +76,7 @@ test("readProgress() reads or refuses any text, and makes up no number", () =>
         });
         assert.equal(rows.length, Math.max(0, lines.length - 1));
       }),
-      effort(4),
+      effort(),
     );
   }));
 
@@ -140,6 +140,6 @@ test("readRunParams() gives what it promises, or one line", () =>
         assert.doesNotThrow(() => machineChanges(machine, machine));
         assert.ok([machine.platform, machine.deno, machine.v8].every((x) => typeof x === "string"));
       }),
-      effort(4),
+      effort(),
     );
   }));

@@ -62,6 +62,8 @@ Deno.test("readOriginalTrajectories() refuses in one line what it can't read", (
   compareOne(
     readOriginalTrajectories(withPickle("1,", objects("K\x01", `${list}${row}e`)), "x"),
   );
+  refused(withPickle("0,", objects("K\0", "")), /it has no situations/);
+  refused(withPickle("0, 1, 4", objects("K\0K\x01K\x04", "")), /it has no situations/);
   refused(withPickle("1,", objects("K\x01", "N")), /situation 0 has no transitions/);
   refused(withPickle("1,", objects("K\x01", "]")), /situation 0 has no transitions/);
   refused(withPickle("1,", objects("K\x01", `${list}${state}e`)), /row 0 is not \[state/);

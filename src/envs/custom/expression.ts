@@ -347,7 +347,7 @@ export function parseExpression(text: string, slots: Slots, where: string): Expr
     const reason = messageOf(error);
     throw new UserError(
       "env-expression",
-      `${where}: can't read the expression "${text}": ${reason[0].toLowerCase()}${reason.slice(1)}`,
+      `${where}: can't read the expression "${text}": ${reason.charAt(0).toLowerCase()}${reason.slice(1)}`,
       { cause: error },
     );
   }

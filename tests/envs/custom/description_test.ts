@@ -315,6 +315,9 @@ fileTest("a description that is wrong is refused with file and key in one line",
     [{ model: 3 }, /"model" must be a text; got 3$/],
     [{ model: "no.xml" }, /"model": can't read .*no\.xml: No such file or directory$/],
     [{ frame_skip: 0 }, /"frame_skip" must be at least 1; got 0$/],
+    // control steps, and episodes, that would never end
+    [{ frame_skip: 10_001 }, /"frame_skip" must be at most 10000; got 10001$/],
+    [{ max_path_length: 100_001 }, /"max_path_length" must be at most 100000; got 100001$/],
     [{ frame_skip: 1.5 }, /"frame_skip" must be a whole number; got 1\.5$/],
     [{ observation: [] }, /"observation" must have at least 1 entries; got \[\]$/],
     [
