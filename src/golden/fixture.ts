@@ -52,20 +52,14 @@ function kindOf(content: Record<string, unknown> | null): FixtureKind | null {
 }
 
 /**
- * A fixture from the text of its file.
+ * A fixture from what its file holds.
  * @param path for messages
- * @throws UserError `golden-file` for text that is not JSON, `golden-schema` for keys that match no
- * known fixture
+ * @throws UserError `golden-schema` for keys that match no known fixture
  */
-export function parseFixture(name: string, text: string, path: string): Fixture {
-  let content;
-  try {
-    content = JSON.parse(text);
-  } catch (error) {
-    throw new UserError("golden-file", `${path}: not a JSON file (${messageOf(error)})`);
-  }
+export function fixtureOf(name: string, value: unknown, path: string): Fixture {
+  const content = value as Record<string, unknown> | null;
   const kind = kindOf(content);
-  if (kind === null) {
+  if (content === null || kind === null) {
     throw new UserError("golden-schema", `${path}: its keys match no known fixture`);
   }
   // The physics files state their engine instead of a schema version.
@@ -73,6 +67,22 @@ export function parseFixture(name: string, text: string, path: string): Fixture 
     throw new UserError("golden-schema", `${path}: schema is ${content.schema}, wanted 1`);
   }
   return { name, kind, content };
+}
+
+/**
+ * A fixture from the text of its file.
+ * @param path for messages
+ * @throws UserError `golden-file` for text that is not JSON, `golden-schema` for keys that match no
+ * known fixture
+ */
+export function parseFixture(name: string, text: string, path: string): Fixture {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new UserError("golden-file", `${path}: not a JSON file (${messageOf(error)})`);
+  }
+  return fixtureOf(name, value, path);
 }
 
 /**
