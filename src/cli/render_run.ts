@@ -2,7 +2,7 @@
 import { adaptToTask } from "../evaluation/evaluate.ts";
 import { loadRun } from "../evaluation/load_run.ts";
 import { type Recording, recordRollouts, shownTask } from "../evaluation/recording.ts";
-import { returnText } from "../render/show.ts";
+import { returnText } from "../render/caption.ts";
 import { buildStage } from "../render/stage.ts";
 import { writeFileAtomic } from "../run/files.ts";
 import { draw, type Shown } from "./draw.ts";

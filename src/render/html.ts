@@ -3,6 +3,7 @@
  * (`player/player.js` with three.js in it). The page asks the network for nothing.
  */
 import { deflateSync, inflateSync } from "fflate";
+import { escapeHtml } from "../util/html.ts";
 import { PLAYER } from "./player/bundle.ts";
 import page from "./player/page.html" with { type: "text" };
 import { type CameraOptions, camerasFor } from "./camera.ts";
@@ -53,10 +54,6 @@ class Blob4 {
   }
 }
 
-function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-}
-
 /** The page. */
 export function toHtml(show: Show, options: HtmlOptions): string {
   const { stage, labels, title, dt } = show;
@@ -100,7 +97,7 @@ export function toHtml(show: Show, options: HtmlOptions): string {
   );
   const script = new TextDecoder().decode(inflateSync(Uint8Array.fromBase64(PLAYER)));
   const parts: Readonly<Record<string, string>> = {
-    title: escaped(title),
+    title: escapeHtml(title),
     speeds: speeds.join(""),
     data: JSON.stringify(data).replaceAll("<", "\\u003c"),
     blob: blob.packed(),

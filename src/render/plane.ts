@@ -7,8 +7,10 @@
 import type { RoundWall } from "../envs/env.ts";
 import { toPixels } from "../plot/png.ts";
 import { textWidth } from "../plot/text_width.ts";
+import { escapeHtml } from "../util/html.ts";
+import { captionSize, earnedText, shortened } from "./caption.ts";
 import type { Film } from "./film.ts";
-import { filmSteps, type Labels, type Pace, returnText } from "./show.ts";
+import { filmSteps, type Labels, type Pace } from "./show.ts";
 import { THEME } from "./theme.ts";
 
 /** A way in the plane. */
@@ -41,17 +43,6 @@ const MARGIN = 0.08;
 /** Lines of the grid across the wider side, about. */
 const GRID_LINES = 9;
 const GAP = 4;
-
-function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-}
-
-function shortened(text: string, room: number, size: number): string {
-  if (textWidth(text, size) <= room) return text;
-  let kept = text;
-  while (kept.length > 1 && textWidth(`${kept}…`, size) > room) kept = kept.slice(0, -1);
-  return `${kept.trimEnd()}…`;
-}
 
 /** 1, 2 or 5 times a power of ten, near `value`. */
 function roundStep(value: number): number {
@@ -104,7 +95,8 @@ export function planePicture(
   { width, height }: PlaneSize,
   steps: readonly number[] = show.paths.map(({ places }) => places.length / 2 - 1),
 ): string {
-  const size = Math.max(9, Math.min(Math.round(height / 19), Math.round(width / 31)));
+  const size = captionSize(width, height);
+  const widthOf = (text: string) => textWidth(text, size);
   const line = Math.ceil(1.35 * size);
   const edge = Math.round(0.4 * size);
   const header = 2 * line + edge;
@@ -116,7 +108,7 @@ export function planePicture(
   const number = (value: number) => value.toFixed(2);
   const text = (x: number, y: number, anchor: string, content: string, fill = INK) =>
     `<text x="${number(x)}" y="${number(y)}" text-anchor="${anchor}" fill="${fill}">${
-      escaped(content)
+      escapeHtml(content)
     }</text>`;
 
   const panel = ({ name, places, returns }: PlanePath, last: number, left: number) => {
@@ -159,6 +151,8 @@ export function planePicture(
       `<circle cx="${number(x(places[2 * f]))}" cy="${number(y(places[2 * f + 1]))}" r="${
         number(r)
       }" fill="${fill}" stroke="#ffffff"/>`;
+    const earned = earnedText(returns[last], width - 2 * edge, widthOf);
+    const nameRoom = width - 3 * edge - widthOf(earned);
     const goalAt = show.goal === null
       ? null
       : `cx="${number(x(show.goal[0]))}" cy="${number(y(show.goal[1]))}"`;
@@ -172,22 +166,19 @@ export function planePicture(
       goalAt === null
         ? ""
         : `<circle ${goalAt} r="${number(0.75 * size)}" fill="${THEME.goal}" fill-opacity="0.25" ` +
-          `stroke="${THEME.goal}" stroke-width="2"/><circle ${goalAt} r="2" fill="${THEME.goal}"/>`,
+          `stroke="${THEME.goal}" stroke-width="${number(0.16 * size)}"/>` +
+          `<circle ${goalAt} r="${number(0.18 * size)}" fill="${THEME.goal}"/>`,
       polyline(
         shown,
         `stroke="${THEME.limbs[1]}" stroke-width="${number(0.16 * size)}" stroke-linejoin="round"`,
       ),
       dot(0, 0.28 * size, THEME.fixed),
       dot(last, 0.42 * size, THEME.trunk),
-      text(left + edge, 2 * line - 0.3 * size, "start", name),
-      text(
-        left + width - edge,
-        2 * line - 0.3 * size,
-        "end",
-        `return ${returnText(returns[last])}`,
-      ),
+      text(left + edge, 2 * line - 0.3 * size, "start", shortened(name, nameRoom, widthOf)),
+      text(left + width - edge, 2 * line - 0.3 * size, "end", earned),
     ].join("");
   };
+  const stepText = `step ${Math.max(...steps)}`;
   const panels = show.paths.map((path, p) =>
     `<svg x="0" y="0" width="${whole}" height="${height}" viewBox="0 0 ${whole} ${height}">` +
     `${panel(path, steps[p], p * (width + GAP))}</svg>`
@@ -195,8 +186,13 @@ export function planePicture(
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${whole}" height="${height}" ` +
     `viewBox="0 0 ${whole} ${height}" font-family="${FONT}" font-size="${size}">` +
     `<rect width="${whole}" height="${height}" fill="#ffffff"/>` +
-    text(edge, line - 0.2 * size, "start", shortened(show.title, whole - 8 * size, size)) +
-    text(whole - edge, line - 0.2 * size, "end", `step ${Math.max(...steps)}`) +
+    text(
+      edge,
+      line - 0.2 * size,
+      "start",
+      shortened(show.title, whole - 2 * edge - widthOf(stepText) - size, widthOf),
+    ) +
+    text(whole - edge, line - 0.2 * size, "end", stepText) +
     `${panels.join("")}</svg>\n`;
 }
 

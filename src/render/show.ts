@@ -6,10 +6,11 @@
  */
 import { POSE_SIZE } from "../envs/scene.ts";
 import { type CameraOptions, camerasFor } from "./camera.ts";
+import { captionSize, earnedText, shortened } from "./caption.ts";
 import { type Film, paste } from "./film.ts";
 import type { Renderer, RenderOptions } from "./renderer.ts";
 import type { Stage } from "./stage.ts";
-import { type Lettering, lettering } from "./text.ts";
+import { lettering } from "./text.ts";
 
 /** One take, for people. */
 export interface Labels {
@@ -67,13 +68,6 @@ export function filmSteps(counts: readonly number[], dt: number, { fps, speed }:
   });
 }
 
-/** A return with so many digits that the number says something. */
-export function returnText(value: number): string {
-  const size = Math.abs(value);
-  const text = value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2);
-  return (Number(text) === 0 ? text.replace("-", "") : text).replace("-", "−");
-}
-
 /** How films of a show are drawn. */
 export interface FilmOptions extends RenderOptions, CameraOptions {
   readonly pace: Pace;
@@ -84,11 +78,6 @@ const GAP = 4;
 
 /** Space above captions, px. */
 const TOP = 2;
-
-/** Size of captions for the size of a picture, px. */
-function captionSize(width: number, height: number): number {
-  return Math.max(9, Math.min(Math.round(height / 19), Math.round(width / 31)));
-}
 
 /**
  * The film of a show: its takes side by side, each of the given size, with a line above all of them
@@ -123,27 +112,20 @@ export async function filmOf(
       const time = `${(Math.max(...steps[frame]) * dt).toFixed(2)} s`;
       const timeLeft = whole - margin - letters.widthOf(time);
       letters.write(out, whole, timeLeft, TOP, time);
-      letters.write(out, whole, margin, TOP, shortened(letters, title, timeLeft - 3 * margin));
+      const titleText = shortened(title, timeLeft - 3 * margin, letters.widthOf);
+      letters.write(out, whole, margin, TOP, titleText);
       for (const [t, take] of stage.takes.entries()) {
         const step = steps[frame][t];
         const pose = take.poses.subarray(step * row, (step + 1) * row);
         await renderer.draw(views[t][step], pose, picture);
         const left = t * (width + GAP);
         paste(picture, width, out, whole, left, header);
-        const earned = `return ${returnText(labels[t].returns[step])}`;
+        const earned = earnedText(labels[t].returns[step], width - 2 * margin, letters.widthOf);
         const right = left + width - margin - letters.widthOf(earned);
         letters.write(out, whole, right, second, earned);
-        const name = shortened(letters, labels[t].name, right - left - 2 * margin);
+        const name = shortened(labels[t].name, right - left - 2 * margin, letters.widthOf);
         letters.write(out, whole, left + margin, second, name);
       }
     },
   };
-}
-
-/** The text, or as much of its beginning as fits into `room` px, with an ellipsis. */
-function shortened(letters: Lettering, text: string, room: number): string {
-  if (letters.widthOf(text) <= room) return text;
-  let kept = text;
-  while (kept.length > 1 && letters.widthOf(`${kept}…`) > room) kept = kept.slice(0, -1);
-  return `${kept.trimEnd()}…`;
 }

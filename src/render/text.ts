@@ -1,6 +1,7 @@
 /** Text in pictures: characters are drawn once, by resvg, and then copied. */
 import { toPixels } from "../plot/png.ts";
 import { textWidth } from "../plot/text_width.ts";
+import { escapeHtml } from "../util/html.ts";
 
 /** Characters that captions are made of: printable ASCII and a few more. */
 const CHARACTERS = [
@@ -32,9 +33,8 @@ export async function lettering(size: number): Promise<Lettering> {
   const lineHeight = Math.ceil(1.35 * size);
   // cells have room for what stands out of a character's box
   const cell = Math.ceil(1.3 * size);
-  const escape = (c: string) => c.replace("&", "&amp;").replace("<", "&lt;");
   const texts = CHARACTERS.map((character, i) =>
-    `<text x="${i * cell + 1}" y="${size}" xml:space="preserve">${escape(character)}</text>`
+    `<text x="${i * cell + 1}" y="${size}" xml:space="preserve">${escapeHtml(character)}</text>`
   );
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${
     CHARACTERS.length * cell

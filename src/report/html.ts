@@ -3,25 +3,8 @@
  * Observable Plot and the script that draws them inside of it. Its Content-Security-Policy lets
  * only that script run and nothing be loaded, whatever names and notes of a run contain.
  */
+import { escapeHtml } from "../util/html.ts";
 import type { Block, Chart, ChartBlock, Report, Section, TableBlock } from "./model.ts";
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-/** Controls that HTML has no place for; text of a log may have them. */
-// deno-lint-ignore no-control-regex
-const CONTROLS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g;
-
-/** The text as it stands in HTML, in an element or in a quoted attribute. */
-export function escapeHtml(text: string): string {
-  return text.toWellFormed().replace(CONTROLS, "\ufffd")
-    .replace(/[&<>"']/g, (character) => ENTITIES[character]);
-}
 
 /** JSON that can stand in a script element: it has no `<`, so nothing in it ends the element. */
 function scriptJson(value: unknown): string {

@@ -1,10 +1,11 @@
 /** Tests of films: which frames they have, and what decoders make of the files. */
 import assert from "node:assert/strict";
 import { decode, decodeFrames } from "modern-gif";
+import { earnedText, returnText, shortened } from "../../src/render/caption.ts";
 import { contactSheet, type Film, moments } from "../../src/render/film.ts";
 import { gifDelay, toGif } from "../../src/render/gif.ts";
 import { toMp4 } from "../../src/render/mp4.ts";
-import { filmSteps, paceFor, returnText } from "../../src/render/show.ts";
+import { filmSteps, paceFor } from "../../src/render/show.ts";
 import { lettering } from "../../src/render/text.ts";
 
 /** A square of 8 px that moves to the right by 4 px a frame, over a ground with a gradient. */
@@ -144,6 +145,17 @@ Deno.test("returnText() shows what matters of a number", () => {
     [-1234.56, -27.867, 3.14159, 0, -0.001].map(returnText),
     ["−1235", "−27.9", "3.14", "0.00", "0.00"],
   );
+});
+
+Deno.test("shortened() gives what has room, earnedText() the number at least", () => {
+  const widthOf = (text: string) => 10 * text.length;
+  assert.equal(shortened("after 2 steps", 130, widthOf), "after 2 steps");
+  assert.equal(shortened("after 2 steps", 120, widthOf), "after 2 ste…");
+  assert.equal(shortened("after 2 steps", 70, widthOf), "after…", "no space before the ellipsis");
+  assert.equal(shortened("after 2 steps", 19, widthOf), "");
+  assert.equal(shortened("after 2 steps", -5, widthOf), "");
+  assert.equal(earnedText(-27.94, 120, widthOf), "return −27.9");
+  assert.equal(earnedText(-27.94, 119, widthOf), "−27.9");
 });
 
 Deno.test("lettering() writes dark text where it says, as wide as it says", async () => {

@@ -36,7 +36,7 @@ function show(): Show {
 Deno.test("toHtml() writes a page that asks the network for nothing", () => {
   const page = toHtml(show(), { speed: 0.5 });
   assert.equal(page, toHtml(show(), { speed: 0.5 }));
-  assert.ok(page.includes("<title>Ball &amp; &lt;goal></title>"));
+  assert.ok(page.includes("<title>Ball &amp; &lt;goal&gt;</title>"));
   assert.ok(!/\{\{|\}\}</.test(page.replaceAll(/<script type="module">[\s\S]*<\/script>/g, "")));
   const [markup] = page.split('<script type="module">');
   assert.ok(!/\b(src|href)=|https?:|@import|url\(/.test(markup), "the page refers to something");

@@ -34,11 +34,13 @@ Deno.test("planePicture() draws ways and goal at one scale in both directions", 
   const step = b[0] - a[0];
   assert.ok(step > 20);
   assert.ok(Math.abs(c[0] - b[0] - step) < 0.02 && a[1] === b[1] && b[1] === c[1]);
-  const goal = /<circle cx="([\d.]+)" cy="([\d.]+)" r="2"/.exec(svg)!.slice(1).map(Number);
+  const goal = /<circle cx="([\d.]+)" cy="([\d.]+)" r="[\d.]+" fill="#009e73"\/>/.exec(svg)!.slice(
+    1,
+  ).map(Number);
   assert.ok(Math.abs(goal[0] - c[0]) < 0.02);
   // y grows upwards
   assert.ok(Math.abs(goal[1] - (c[1] - step)) < 0.02);
-  assert.ok(svg.includes("A point &amp; its &lt;goal>") && svg.includes("return −3.50"));
+  assert.ok(svg.includes("A point &amp; its &lt;goal&gt;") && svg.includes("return −3.50"));
 });
 
 Deno.test("planePicture() shows a way up to a step", () => {
@@ -85,4 +87,13 @@ Deno.test("planeFilm() draws a frame for each step, panels side by side", async 
   }));
   assert.notDeepEqual(frames[0], frames[1]);
   assert.ok(frames[0].every((value, i) => i % 4 !== 3 || value === 255));
+});
+
+Deno.test("planePicture() leaves out of captions what has no room", () => {
+  const texts = (width: number) =>
+    [...planePicture(show(), { width, height: 64 }).matchAll(/<text [^>]*>([^<]*)<\/text>/g)]
+      .map(([, text]) => text);
+  assert.ok(texts(320).includes("before") && texts(320).includes("return −3.50"));
+  const small = texts(64);
+  assert.ok(!small.includes("before") && small.includes("−3.50"), small.join("|"));
 });

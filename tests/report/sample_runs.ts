@@ -65,8 +65,8 @@ export function writeSampleRun(folder: string, run: SampleRun = {}): string {
 /** Where a run's settings and numbers come from. */
 export const PROVENANCE = {
   sources: { inner_lr: "--set", seed: "--seed" },
-  configSha256: "c0ffee",
-  environmentSha256: "beef",
+  configSha256: "c0ffee".padEnd(64, "0"),
+  environmentSha256: "beef".padEnd(64, "0"),
   machine: {
     platform: "linux x86_64",
     cpu: "Test CPU",

@@ -1,7 +1,7 @@
 /** What `metarl render` shows of a folder of `famle adapt`: an episode of the damaged robot. */
 import type { FamleEnv, FamleEnvFactory } from "../../envs/famle/famle_env.ts";
 import { POSE_SIZE } from "../../envs/scene.ts";
-import { returnText } from "../../render/show.ts";
+import { returnText } from "../../render/caption.ts";
 import { buildStage } from "../../render/stage.ts";
 import { type AdaptResult, adaptResultOf } from "../../report/adapt_result.ts";
 import { RunError, UserError } from "../../util/errors.ts";
