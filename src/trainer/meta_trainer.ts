@@ -2,20 +2,19 @@
  * The training loop of ProMP and MMAML: draw tasks, let the workers sample and adapt, take the
  * outer steps on all tasks at once, log, save. What is computed: docs/algorithms.md.
  */
-import { MetaObjective, type MetaObjectiveSpec, type MetaValues } from "../algos/meta_objective.ts";
+import { adaptKlCoeff } from "../algos/adaptive_kl.ts";
+import { MetaObjective, type MetaValues } from "../algos/meta_objective.ts";
 import type { Device } from "../compute/device.ts";
 import type { RunConfig } from "../config/schema.ts";
 import { resultConfig } from "../config/parse.ts";
-import type { EnvFactory, EnvSpec } from "../envs/env.ts";
+import type { EnvFactory } from "../envs/env.ts";
 import { mujocoBinary } from "../envs/mujoco/runtime.ts";
 import { loadEnv } from "../envs/registry.ts";
 import { initEncoder, initPolicy } from "../nn/init.ts";
-import { type PathStatistics, pathStatistics } from "../rollout/processor.ts";
+import { pathStatistics } from "../rollout/processor.ts";
 import type { TrajectoryBatch } from "../rollout/trajectory_batch.ts";
-import { progressColumns, type ProgressRow } from "../run/log.ts";
 import { deviceChange } from "../run/provenance.ts";
-import { RunError, UserError } from "../util/errors.ts";
-import { exp } from "../util/math.ts";
+import { RunError } from "../util/errors.ts";
 import { KeyedRandom } from "../util/prng.ts";
 import { mean } from "../util/statistics.ts";
 import { chooseDevice } from "./choose_device.ts";
@@ -37,6 +36,16 @@ import {
 } from "./divergence.ts";
 import { allocateMetaBatch, type MetaBatchMemory, taskSamples, viewStep } from "./meta_batch.ts";
 import {
+  gradientNorms,
+  type Learned,
+  metaColumns,
+  metaRow,
+  type Outcome,
+  type PhaseTimes,
+  type Sampled,
+  timeColumns,
+} from "./meta_row.ts";
+import {
   captureState,
   fromCheckpoint,
   layouts,
@@ -56,102 +65,6 @@ import {
   type TrainRequest,
   type TrainSummary,
 } from "./types.ts";
-
-/** Bounds of the KL, relative to its set point, between which its weight stays (ProMP). */
-const KL_BAND = 1.5;
-const KL_FACTOR = 2;
-
-/** Milliseconds spent by phase in one iteration. */
-interface PhaseTimes {
-  /** Wall time of all rounds of sampling and adaptation. */
-  inner: number;
-  /** Wall time of the outer steps and what belongs to them. */
-  outer: number;
-}
-
-/** Names of the columns of reward parts, where the reward has more than one. */
-function rewardPartColumns(env: EnvSpec): string[] {
-  if (env.rewardParts.length < 2) return [];
-  return env.rewardParts.map(({ name }) => {
-    const words = name.split(/[^A-Za-z0-9]+/).filter((word) => word !== "")
-      .map((word) => word[0].toUpperCase() + word.slice(1));
-    return `Average${words.join("")}Return`;
-  });
-}
-
-/** Column with the number of what diverged, 0: nothing. */
-const DIVERGENCE_COLUMN = "Divergence";
-
-const GRADIENT_COLUMNS = { policy: "GradNormPolicy", encoder: "GradNormEncoder" } as const;
-
-function gradientColumns(config: RunConfig, spec: MetaObjectiveSpec): string[] {
-  if (!config.logGradNorm) return [];
-  const { policy, encoder } = GRADIENT_COLUMNS;
-  return spec.encoder === null ? [policy] : [policy, encoder];
-}
-
-/** Euclidean norm. */
-function norm(vector: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < vector.length; i++) sum += vector[i] * vector[i];
-  return Math.sqrt(sum);
-}
-
-/** Mean standard deviation that the batches were sampled with, over tasks and actions. */
-function averagePolicyStd(batches: readonly TrajectoryBatch[]): number {
-  return mean(batches.map(({ logStd, sizes }) => {
-    let sum = 0;
-    for (let a = 0; a < sizes.actDim; a++) sum += exp(logStd[a]);
-    return sum / sizes.actDim;
-  }));
-}
-
-/** New weight of the inner KL penalty of each step, after an iteration with these KLs. */
-export function adaptKlCoeff(
-  klCoeff: readonly number[],
-  innerKls: readonly number[],
-  target: number,
-): number[] {
-  return klCoeff.map((coeff, k) => {
-    if (innerKls[k] < target / KL_BAND) return coeff / KL_FACTOR;
-    if (innerKls[k] > target * KL_BAND) return coeff * KL_FACTOR;
-    return coeff;
-  });
-}
-
-/** What the workers made of one iteration. */
-interface Sampled {
-  readonly reports: readonly TaskReport[];
-  /** [K+1][M] */
-  readonly steps: readonly (readonly TrajectoryBatch[])[];
-  /** [K+1] */
-  readonly statistics: readonly PathStatistics[];
-  readonly environmentSteps: number;
-}
-
-/** What the outer steps made of it. */
-interface Learned {
-  readonly state: MetaState;
-  readonly before: MetaValues;
-  readonly after: MetaValues;
-  readonly gradientNorms: Record<string, number>;
-}
-
-/** How an iteration ended. */
-interface Outcome {
-  /** `null` where sampling diverged. */
-  readonly sampled: Sampled | null;
-  /** `null` where no step was taken. */
-  readonly learned: Learned | null;
-  /** What diverged on the way. */
-  readonly events: readonly Divergence[];
-  /** Steps of all samplings that were not in vain. */
-  readonly environmentSteps: number;
-  /** The run ends with this. */
-  readonly failure: RunError | null;
-  /** As the iteration was done, or would have been. */
-  readonly guard: GuardState;
-}
 
 /** One run: everything that lives from the first iteration to the last. */
 class MetaTraining {
@@ -174,21 +87,7 @@ class MetaTraining {
     this.#config = config;
     this.#random = new KeyedRandom(config.seed);
     this.#state = this.#initialState();
-    this.#columns = progressColumns(config.innerSteps, {
-      perStep: rewardPartColumns(env.spec),
-      perIteration: [
-        ...gradientColumns(config, objective.spec),
-        ...["InnerLr", "OuterLr", DIVERGENCE_COLUMN],
-      ],
-    });
-    const twice = this.#columns.find((name, i) => this.#columns.indexOf(name) < i);
-    if (twice !== undefined) {
-      throw new UserError(
-        "env-reward-parts",
-        `Cannot log the reward parts of ${env.spec.name}: two columns would be named "${twice}"; ` +
-          "rename a part",
-      );
-    }
+    this.#columns = metaColumns(config, env.spec, objective.spec);
     this.#restore(this.#state);
     request.writer.startProgress(this.#columns, this.#state.iteration);
   }
@@ -288,8 +187,10 @@ class MetaTraining {
         ? { ...learned.state, ...ended }
         : { ...this.#restored(outcome.events), ...ended };
     }
-    const end = performance.now();
-    const row = this.#row(before, outcome, this.#times(sampled?.reports ?? null, start, phases));
+    const now = performance.now();
+    const clock = { now, start, runStart: this.#started };
+    const times = timeColumns(sampled?.reports ?? null, this.pool.size, phases, clock);
+    const row = metaRow(this.#columns, this.#config, this.env.spec, before, outcome, times);
     this.request.writer.appendRow(row);
     // only now: a checkpoint must not follow a row that could not be written
     this.#state = next;
@@ -298,7 +199,7 @@ class MetaTraining {
       iteration,
       returns: sampled?.statistics.map(({ averageReturn }) => averageReturn) ?? [],
       environmentSteps,
-      seconds: (end - start) / 1000,
+      seconds: (now - start) / 1000,
       row,
     };
   }
@@ -352,48 +253,6 @@ class MetaTraining {
     const { averageReturn, stdReturn } = statistics[statistics.length - 1];
     const { guard: { returns }, iteration } = this.#state;
     checkReturn(returns, averageReturn, stdReturn, this.#config.maxReturnDrop, iteration);
-  }
-
-  #row(before: MetaState, outcome: Outcome, times: Record<string, number | null>): ProgressRow {
-    const { sampled, learned, events, guard } = outcome;
-    const row: Record<string, number | null> = {
-      ...Object.fromEntries(this.#columns.map((name) => [name, null])),
-      Itr: before.iteration,
-      n_timesteps: before.environmentSteps + outcome.environmentSteps,
-    };
-    sampled?.statistics.forEach((s, k) => {
-      const extra = rewardPartColumns(this.env.spec).map((name, r) =>
-        [name, s.rewardPartReturns[r]] as const
-      );
-      const columns = {
-        AverageReturn: s.averageReturn,
-        AverageDiscountedReturn: s.averageDiscountedReturn,
-        StdReturn: s.stdReturn,
-        MaxReturn: s.maxReturn,
-        MinReturn: s.minReturn,
-        NumTrajs: s.numTrajs,
-        AveragePolicyStd: averagePolicyStd(sampled.steps[k]),
-        ...Object.fromEntries(extra),
-      };
-      for (const [name, value] of Object.entries(columns)) row[`Step_${k}-${name}`] = value;
-    });
-    if (learned !== null) {
-      Object.assign(row, {
-        LossBefore: learned.before.loss,
-        LossAfter: learned.after.loss,
-        KLInner: mean(learned.after.innerKls.map(mean)),
-        ...learned.gradientNorms,
-      });
-    }
-    const config = this.#config;
-    return {
-      ...row,
-      KLCoeffInner: mean(before.klCoeff),
-      InnerLr: config.innerLr * guard.innerLrScale,
-      OuterLr: config.outerLr * guard.outerLrScale,
-      [DIVERGENCE_COLUMN]: events[0]?.kind ?? 0,
-      ...times,
-    };
   }
 
   /**
@@ -490,7 +349,7 @@ class MetaTraining {
     };
     const lr = config.outerLr * guard.outerLrScale;
     let before: MetaValues | null = null;
-    const gradientNorms: Record<string, number> = {};
+    let norms: Record<string, number> = {};
     for (let epoch = 0; epoch < config.outerEpochs; epoch++) {
       this.observer.onPhase?.(`outer step ${epoch + 1}/${config.outerEpochs}`);
       const step = this.#state.outerSteps + epoch + 1;
@@ -500,17 +359,13 @@ class MetaTraining {
       await this.#check(values, { iteration, when: `before outer step ${epoch + 1}`, culprit });
       before ??= values;
       if (config.logGradNorm && epoch === 0) {
-        const gradients = await this.objective.gradients();
-        gradientNorms[GRADIENT_COLUMNS.policy] = norm(gradients.policy);
-        if (gradients.encoder !== null) {
-          gradientNorms[GRADIENT_COLUMNS.encoder] = norm(gradients.encoder);
-        }
+        norms = gradientNorms(await this.objective.gradients());
       }
     }
     const after = await this.objective.evaluate(coefficients);
     const when = "after the outer steps";
     await this.#check(after, { iteration, when, culprit: "outer" });
-    return { before: before!, after, gradientNorms };
+    return { before: before!, after, gradientNorms: norms };
   }
 
   /** Throws the cause, where what is seen follows from a gradient or a step. @throws Divergence */
@@ -525,41 +380,6 @@ class MetaTraining {
       }
       throw error;
     }
-  }
-
-  /**
-   * Time columns, seconds, and shares of waiting. Work of the sampling workers counts as its share
-   * of the wall time.
-   */
-  #times(
-    reports: readonly TaskReport[] | null,
-    start: number,
-    ms: PhaseTimes,
-  ): Record<string, number | null> {
-    const share = (pick: (report: TaskReport) => number) => {
-      if (reports === null) return null;
-      const workers = Math.min(this.pool.size, reports.length);
-      return reports.reduce((sum, report) => sum + pick(report), 0) / workers / 1000;
-    };
-    const now = performance.now();
-    const seconds = (now - start) / 1000;
-    const busy = share((report) => report.samplingMs + report.processingMs + report.innerStepMs);
-    const idle = (part: number | null, whole: number) =>
-      part === null || whole === 0 ? null : Math.max(0, 1 - part / whole);
-    return {
-      "Time": (now - this.#started) / 1000,
-      "ItrTime": seconds,
-      "Time-Sampling": share(({ samplingMs }) => samplingMs),
-      "Time-EnvStep": share(({ envStepMs }) => envStepMs),
-      "Time-SampleProc": share(({ processingMs }) => processingMs),
-      "Time-InnerStep": share(({ innerStepMs }) => innerStepMs),
-      "Time-OuterStep": ms.outer / 1000,
-      "Time-TotalInner": ms.inner / 1000,
-      "Time-MAMLSteps": (ms.inner + ms.outer) / 1000,
-      "Idle-Sampling": idle(busy, ms.inner / 1000),
-      "Idle-Workers": idle(busy, seconds),
-      "Idle-Device": idle(ms.outer / 1000, seconds),
-    };
   }
 }
 

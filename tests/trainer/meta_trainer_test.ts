@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { adaptKlCoeff } from "../../src/trainer/meta_trainer.ts";
 import type { ProgressRow } from "../../src/run/log.ts";
 import { RunError } from "../../src/util/errors.ts";
 import type { MetaAlgorithm } from "../../src/trainer/types.ts";
@@ -137,11 +136,6 @@ test("an iteration whose row can't be written is in no checkpoint", async () => 
   await assert.rejects(train("promp", tinyConfig({ n_itr: 5 }), { writer }), /No space left/);
   // rows 0 and 1: a resumed run has to write row 2 again
   assert.deepEqual(writer.checkpoints.map(({ iteration }) => iteration), [2]);
-});
-
-test("adaptKlCoeff() halves below target/1.5, doubles above 1.5 target, else keeps", () => {
-  // target 0.03: the band is 0.02 .. 0.045
-  assert.deepEqual(adaptKlCoeff([4, 4, 4, 4], [0.019, 0.021, 0.044, 0.046], 0.03), [2, 4, 4, 8]);
 });
 
 test("ProMP learns: the return after adaptation rises on one mode of the point mass", async () => {
