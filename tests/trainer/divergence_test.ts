@@ -2,8 +2,22 @@
  * Runs that diverge, for every reason that there is, and what the three ways to react make of it.
  */
 import assert from "node:assert/strict";
-import { DivergenceKind, MOST_EVENTS } from "../../src/trainer/divergence.ts";
-import { checkReturn, type ReturnTrack, trackReturn } from "../../src/trainer/divergence.ts";
+import {
+  checkMoments,
+  checkReturn,
+  checkValues,
+  Divergence,
+  DivergenceKind,
+  type GuardState,
+  isNewBest,
+  MOST_EVENTS,
+  NEW_GUARD,
+  reactTo,
+  type ReturnTrack,
+  trackReturn,
+} from "../../src/trainer/divergence.ts";
+import type { EnvSpec } from "../../src/envs/env.ts";
+import { metaRow } from "../../src/trainer/meta_row.ts";
 import type { MetaAlgorithm } from "../../src/trainer/types.ts";
 import { inTemporaryFolder } from "../cli/metarl_process.ts";
 import { testNeeding } from "../permissions.ts";
@@ -250,6 +264,17 @@ test("halve-step halves the step that did it, keeps the rate and says so", async
   assert.equal(slower.kinds[0], 0);
 });
 
+test("halve-step of an outer step samples nothing again", async () => {
+  const [once] = (await diverge({ n_itr: 1 })).writer.rows;
+  const changes = { n_itr: 1, on_divergence: "halve-step", max_inner_kl: once["KLInner"]! / 2 };
+  const [row] = (await diverge(changes)).writer.rows;
+  const halvings = Math.log2(0.01 / row["OuterLr"]!);
+  assert.ok(halvings >= 1 && Number.isInteger(halvings), `${halvings}`);
+  assert.equal(row["Divergence"], DivergenceKind.INNER_KL);
+  assert.deepEqual([once["n_timesteps"], row["n_timesteps"]], [540, 540]);
+  assert.equal(row["Step_2-AverageReturn"], once["Step_2-AverageReturn"]);
+});
+
 test("halve-step ends a run that no smaller step can help", async () => {
   await withPoint(BROKEN_TASKS.replace("WIND", "-9"), async (env) => {
     const { message } = await diverge({ env, on_divergence: "halve-step" });
@@ -265,8 +290,16 @@ test("halve-step ends a run that no smaller step can help", async () => {
 
 test("after a collapse, parameters and moments of the best average are taken", async () => {
   const changes = { ...TOUCHY, on_divergence: "rollback", n_itr: 30 };
-  const { kinds } = await diverge(changes);
+  const { kinds, writer: { rows } } = await diverge(changes);
   const at = kinds.indexOf(DivergenceKind.RETURN);
+  // the iteration whose return made the average the largest one, and what it was sampled with
+  const tracks = rows.slice(0, at).map((_, i) =>
+    trackOf(rows.slice(0, i + 1).map((row) => row["Step_2-AverageReturn"]!))
+  );
+  const largest = tracks.findLastIndex((track, i) => i > 0 && isNewBest(track, tracks[i - 1]));
+  assert.ok(largest >= 9 && largest < at, `${largest}`);
+  const sampledWith =
+    (await train("promp", tinyConfig({ ...changes, n_itr: largest }))).writer.checkpoints[0];
   const { writer } = await train("promp", tinyConfig({ ...changes, n_itr: at + 1 }));
   const [{ tensors, counters }] = writer.checkpoints;
   const best = tensors.filter(({ name }) => name.startsWith("best."));
@@ -274,6 +307,8 @@ test("after a collapse, parameters and moments of the best average are taken", a
   for (const { name, data } of best) {
     const now = tensors.find((tensor) => tensor.name === name.slice("best.".length))!;
     assert.deepEqual(now.data, data, name);
+    const then = sampledWith.tensors.find((tensor) => tensor.name === now.name)!;
+    assert.deepEqual(now.data, then.data, name);
   }
   assert.equal(counters["outer_steps"], counters["best.outer_steps"]);
   assert.ok(counters["outer_steps"] <= 2 * at);
@@ -324,4 +359,160 @@ Deno.test("checkReturn() measures by best, by what was gained and by the spread"
   assert.deepEqual([check(flat, -99, 0), check(flat, -101, 0)], [true, false]);
   assert.ok(check(track, -1e9, 0, null), "no bound");
   assert.ok(check({ ...track, count: 9 }, -1e9, 0), "too early");
+});
+
+Deno.test("isNewBest() is so for the first average that counts, and for larger ones", () => {
+  const track = (count: number, best: number) => ({ count, average: 0, first: 0, best });
+  assert.ok(isNewBest(track(10, -5), track(9, 0)));
+  assert.ok(isNewBest(track(11, -4), track(10, -5)));
+  assert.ok(!isNewBest(track(11, -5), track(10, -5)), "as good, and later");
+  assert.ok(!isNewBest(track(9, 5), track(8, 0)), "too early");
+});
+
+Deno.test("checkReturn() across zero, worked out by hand", () => {
+  // ten returns of -10, then 40, 40: averages -10, -5, -0.5; best -0.5, gained 9.5
+  const track = trackOf([...Array(10).fill(-10), 40, 40]);
+  assert.deepEqual([track.first, track.best, track.average], [-10, -0.5, -0.5]);
+  const least = (spread: number, maxDrop: number) => {
+    try {
+      checkReturn(track, -1e6, spread, maxDrop, 12);
+    } catch (error) {
+      return Number(/below (-?[\d.]+), which/.exec(String(error))![1]);
+    }
+    return null;
+  };
+  // the scale is the largest of |-0.5|, 9.5 and the spread
+  assert.deepEqual([least(3, 1), least(3, 2), least(20, 1)], [-10, -19.5, -20.5]);
+  // two more make it positive: 3.55, 7.195; gained 17.195
+  const above = trackOf([...Array(10).fill(-10), 40, 40, 40, 40]);
+  assert.ok(Math.abs(above.best - 7.195) < 1e-12);
+  assert.doesNotThrow(() => checkReturn(above, 7.195 - 17.19, 0, 1, 14));
+  assert.throws(() => checkReturn(above, 7.195 - 17.2, 0, 1, 14), Divergence);
+});
+
+Deno.test("checkValues() finds the task and says what it was, bounds included", () => {
+  const values = {
+    loss: 0,
+    innerSurrogates: [[1, 2, 3]],
+    outerSurrogates: [1, 2, 3],
+    innerKls: [[0.1, 0.2, 0.3]],
+    outerKls: [0.1, 0.2, 0.3],
+  };
+  const bounds = { maxInnerKl: 0.3, maxOuterKl: 0.3 };
+  const place = { iteration: 4, when: "before outer step 2", culprit: "outer" } as const;
+  const found = (changes: Partial<typeof values>, limits: Partial<typeof bounds> = {}) => {
+    try {
+      checkValues({ ...values, ...changes }, { ...bounds, ...limits }, place);
+    } catch (error) {
+      assert.ok(error instanceof Divergence);
+      return [error.kind, error.code, error.message];
+    }
+    return null;
+  };
+  const text = (what: string) =>
+    `iteration 4, ${what} (kernel surrogate_gradient, before outer step 2)`;
+  const { LOSS, INNER_KL, OUTER_KL } = DivergenceKind;
+  assert.equal(found({}), null, "a bound may be reached");
+  assert.deepEqual(found({ innerSurrogates: [[1, NaN, 3]] }), [
+    ...[LOSS, "not-finite", text("task 1: the inner surrogate of step 0 is NaN")],
+  ]);
+  assert.deepEqual(found({ outerKls: [0, 0, -Infinity] }), [
+    ...[LOSS, "not-finite", text("task 2: the outer KL is -Infinity")],
+  ]);
+  // what is not finite comes before what is too large
+  assert.equal(found({ innerKls: [[9, 9, 9]], outerSurrogates: [0, Infinity, 0] })![0], LOSS);
+  assert.deepEqual(found({}, { maxInnerKl: 0.25 }), [
+    ...[
+      INNER_KL,
+      "diverged",
+      text("task 2: the inner KL of step 0 is 0.3, above max_inner_kl (0.25)"),
+    ],
+  ]);
+  assert.deepEqual(found({}, { maxOuterKl: 0.15 }), [
+    ...[OUTER_KL, "diverged", text("task 1: the outer KL is 0.2, above max_outer_kl (0.15)")],
+  ]);
+});
+
+Deno.test("checkMoments() looks at both, of both networks", () => {
+  const layout = { size: 2, entries: [{ name: "W0", shape: [2], offset: 0, size: 2 }] };
+  const networks = [["policy", layout], ["encoder", layout]] as const;
+  const fine = () => ({ policy: new Float64Array(2), encoder: new Float64Array(2) });
+  const found = (which: "m" | "v", network: "policy" | "encoder") => {
+    const moments = { m: fine(), v: fine() };
+    moments[which][network][1] = Infinity;
+    try {
+      checkMoments(moments, networks, 3);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    return "";
+  };
+  assert.doesNotThrow(() => checkMoments({ m: fine(), v: fine() }, networks, 3));
+  const start = "iteration 3, all tasks: the gradient's";
+  assert.equal(
+    found("m", "policy"),
+    `${start} mean of policy.W0 is Infinity (kernel inner_step_pullback)`,
+  );
+  assert.equal(
+    found("v", "encoder"),
+    `${start} mean square of encoder.W0 is Infinity (kernel encoder_backward)`,
+  );
+});
+
+Deno.test("reactTo() does what --on-divergence says, to the step that did it", () => {
+  const { INNER_KL, OUTER_KL, RETURN, OBSERVATION } = DivergenceKind;
+  const before: GuardState = { ...NEW_GUARD, innerLrScale: 0.5, eventsInARow: 3 };
+  const react = (
+    onDivergence: "stop" | "rollback" | "halve-step",
+    kind: DivergenceKind,
+    culprit: "inner" | "outer" | "none",
+    guard = before,
+  ) => {
+    const event = new Divergence(kind, culprit, "diverged", "x");
+    const { action, guard: after, text } = reactTo(event, guard, {
+      onDivergence,
+      innerLr: 0.1,
+      outerLr: 0.01,
+    });
+    return [action, after.innerLrScale, after.outerLrScale, after.eventsInARow, text];
+  };
+  assert.deepEqual(react("stop", INNER_KL, "inner").slice(0, 4), ["end", 0.5, 1, 3]);
+  assert.deepEqual(react("rollback", INNER_KL, "inner"), ["skip", 0.5, 1, 4, "no step is taken"]);
+  assert.deepEqual(react("halve-step", INNER_KL, "inner"), [
+    ...["again", 0.25, 1, 4, "again with inner_lr 0.025"],
+  ]);
+  assert.deepEqual(react("halve-step", OUTER_KL, "outer"), [
+    ...["again", 0.5, 0.5, 4, "again with learning_rate 0.005"],
+  ]);
+  // the steps that did it lie in the past: the iteration is not taken again
+  assert.deepEqual(react("halve-step", RETURN, "outer"), [
+    ...["skip", 0.5, 0.5, 4, "no step is taken, later ones with learning_rate 0.005"],
+  ]);
+  assert.equal(react("halve-step", OBSERVATION, "none")[0], "end");
+  const last = { ...before, eventsInARow: MOST_EVENTS - 1 };
+  for (const how of ["rollback", "halve-step"] as const) {
+    assert.equal(react(how, OUTER_KL, "outer", last)[0], "end");
+  }
+});
+
+Deno.test("metaRow() has the first event of an iteration, and rates as it was done", () => {
+  const event = (kind: DivergenceKind) => new Divergence(kind, "outer", "diverged", "x");
+  const { INNER_KL, OUTER_KL } = DivergenceKind;
+  const guard = { ...NEW_GUARD, innerLrScale: 0.5, outerLrScale: 0.25 };
+  const empty = { policy: new Float32Array(0), encoder: null };
+  const before = {
+    ...{ iteration: 7, environmentSteps: 100, outerSteps: 0, klCoeff: [1, 3], guard: NEW_GUARD },
+    ...{ params: empty, moments: { m: empty, v: empty }, best: null },
+  };
+  const outcome = {
+    ...{ sampled: null, learned: null, events: [event(INNER_KL), event(OUTER_KL)] },
+    ...{ environmentSteps: 20, failure: null, guard },
+  };
+  const config = tinyConfig();
+  const env = { rewardParts: [] } as unknown as EnvSpec;
+  const row = metaRow(["Itr", "LossAfter"], config, env, before, outcome, { Time: 1 });
+  assert.deepEqual(row, {
+    ...{ Itr: 7, n_timesteps: 120, LossAfter: null, KLCoeffInner: 2, Divergence: INNER_KL },
+    ...{ InnerLr: config.innerLr / 2, OuterLr: config.outerLr / 4, Time: 1 },
+  });
 });
