@@ -217,7 +217,8 @@ async function embedTasks(path: string, options: EmbedOptions, output: Output): 
     );
   }
   run.notices.forEach((line) => output.error(line));
-  using folder = resultFolder(run.path, options);
+  // refused before the work; made for good after it, so that an interrupt leaves nothing
+  resultFolder(run.path, options)?.[Symbol.dispose]();
   const { env, config } = run;
   const evaluation: Evaluation = await evaluate(run, {
     // one inner step: the encoder reads the rollouts before it, more would change nothing
@@ -234,6 +235,7 @@ async function embedTasks(path: string, options: EmbedOptions, output: Output): 
   const map = embeddingMap(embeddings, count, modes, seed);
   const untrained = modeSeparation(evaluation.initialEmbeddings!, modes, seed);
   const width = embeddings.length / count;
+  using folder = resultFolder(run.path, options);
   const title =
     `Task embeddings of ${run.algorithm.toUpperCase()} on ${env.spec.name}, ${count} fresh tasks`;
   const written = await write(folder, {

@@ -1,6 +1,6 @@
 /**
- * Runs that differ in nothing but the seed are one group: their curves become a mean with an
- * interval. What sets groups apart is what they are called.
+ * Runs that differ in the seed and in nothing else are one group: their curves become a mean with
+ * an interval. What sets groups apart is what they are called.
  */
 import { basename } from "node:path";
 import { CONFIG_KEYS, configKeys } from "../config/schema.ts";
@@ -122,12 +122,16 @@ export function groupRuns(runs: readonly MetaRun[]): EnvironmentRuns[] {
   const environments = [...new Set(runs.map(environmentOf))];
   return environments.map((environment) => {
     const here = runs.filter((run) => environmentOf(run) === environment);
-    const byKey = new Map<string, MetaRun[]>();
+    const groups: MetaRun[][] = [];
     for (const run of here) {
       const key = groupKey(run);
-      byKey.set(key, [...(byKey.get(key) ?? []), run]);
+      // a second run of a seed is no other draw: in an interval it would count twice
+      const group = groups.find(([first, ...others]) =>
+        groupKey(first) === key && [first, ...others].every(({ seed }) => seed !== run.seed)
+      );
+      if (group === undefined) groups.push([run]);
+      else group.push(run);
     }
-    const groups = [...byKey.values()];
     const labels = unique(groups.map((group) => groupLabel(group, here)));
     const runLabels = unique(
       groups.flatMap((group, g) =>

@@ -51,6 +51,20 @@ runTest("groupRuns() puts together what differs in the seed alone", async (read)
   );
 });
 
+runTest("groupRuns() gives a second run of a seed a curve of its own", async (read) => {
+  const runs = [
+    await read("a", { seed: 1 }),
+    await read("b", { seed: 2 }),
+    await read("copy", { seed: 1 }),
+    await read("c", { seed: 3 }),
+  ];
+  const [{ groups }] = groupRuns(runs);
+  assert.deepEqual(
+    groups.map(({ label, runs }) => [label, runs.map(({ run }) => run.seed)]),
+    [["mmaml", [1, 2, 3]], ["mmaml (2)", [1]]],
+  );
+});
+
 runTest("a key that a run's params.json lacks has its default", async (read, folder) => {
   const whole = await read("a");
   const path = `${folder}/b/params.json`;
