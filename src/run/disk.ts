@@ -33,6 +33,16 @@ function freeBytes(folder: string): number | null {
   }
 }
 
+/** Removes a file that is open, so that it is gone however the process ends; Windows can't. */
+function removeOpen(name: string): boolean {
+  try {
+    Deno.removeSync(name);
+    return true;
+  } catch {
+    return false; // removed once it is closed
+  }
+}
+
 /**
  * Writes a file of `bytes` below `path`, syncs it and removes it again.
  *
@@ -42,8 +52,10 @@ export function measureDisk(path: string, bytes: number): DiskFacts {
   try {
     const folder = nearestFolder(path);
     const name = Deno.makeTempFileSync({ dir: folder, prefix: ".metarl-doctor-", suffix: ".tmp" });
+    let isRemoved = false;
     try {
       using file = Deno.openSync(name, { write: true });
+      isRemoved = removeOpen(name);
       // not zeros: some disks compress
       const block = crypto.getRandomValues(new Uint8Array(65536));
       const start = performance.now();
@@ -52,7 +64,7 @@ export function measureDisk(path: string, bytes: number): DiskFacts {
       const seconds = (performance.now() - start) / 1000;
       return { folder, freeBytes: freeBytes(folder), bytesPerSecond: bytes / seconds };
     } finally {
-      Deno.removeSync(name);
+      if (!isRemoved) Deno.removeSync(name);
     }
   } catch (error) {
     throw new RunError("write-failed", `can't write below ${path}: ${fileErrorReason(error)}`, {

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { checkHost, checkKernels } from "../../src/cli/doctor/golden.ts";
 import { forecast } from "../../src/cli/doctor/forecast.ts";
-import { findDisk } from "../../src/cli/doctor/machine.ts";
+import { findDisk, findMemory } from "../../src/cli/doctor/machine.ts";
+import { CpuDevice } from "../../src/compute/cpu/cpu_device.ts";
 import { builtinFixtures } from "../../src/golden/builtin.ts";
 import { readFixtures } from "../../src/golden/fixture.ts";
 import { lacks, testNeeding } from "../permissions.ts";
@@ -60,6 +61,56 @@ cliTest("metarl doctor fails where runs can't be written, and says what to do", 
   assert.match(stdout, /^FAILED {2}disk .*can't write below \/proc\/none: /m);
   assert.match(stdout, /^ {8,}what to do: work in a folder that you may write to/m);
   assert.match(stdout, /\n1 of \d+ failed: disk\n$/);
+});
+
+cliTest(
+  "metarl doctor that is killed while it measures the disk leaves nothing",
+  async (folder) => {
+    const script = `import { measureDisk } from ${JSON.stringify(`${ROOT}src/run/disk.ts`)};
+    const { openSync } = Deno;
+    Deno.openSync = (...args) => {
+      const file = openSync(...args);
+      file.syncSync = () => Deno.kill(Deno.pid, "SIGKILL");
+      return file;
+    };
+    measureDisk(".", 65536);`;
+    const { signal } = await new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--no-check", script],
+      cwd: folder,
+      stderr: "null",
+    }).output();
+    assert.equal(signal, "SIGKILL");
+    assert.deepEqual(namesIn(folder), []);
+  },
+);
+
+Deno.test("checkKernels() says that a device doesn't start, as a finding", async () => {
+  const adam = builtinFixtures().filter(({ kind }) => kind === "adam");
+  const create = CpuDevice.create;
+  CpuDevice.create = () => Promise.reject(new Error("WebAssembly.Module(): bad magic"));
+  try {
+    const { status, detail, advice } = await checkKernels("cpu", adam);
+    assert.deepEqual([status, detail], ["FAILED", "WebAssembly.Module(): bad magic"]);
+    assert.match(advice!, /^try another version of Deno/);
+  } finally {
+    CpuDevice.create = create;
+  }
+});
+
+testNeeding("sys")("findMemory() fails where there is less than a run needs", () => {
+  const found = (available: number) => {
+    const { systemMemoryInfo } = Deno;
+    Deno.systemMemoryInfo = () => ({ ...systemMemoryInfo(), total: 8 * 2 ** 30, available });
+    try {
+      return findMemory();
+    } finally {
+      Deno.systemMemoryInfo = systemMemoryInfo;
+    }
+  };
+  assert.equal(found(2 ** 30).status, "ok");
+  const { status, detail, advice } = found(2 ** 30 - 1);
+  assert.deepEqual([status, detail], ["FAILED", "1024 MiB of 8.0 GiB available"]);
+  assert.match(advice!, /^close other programs/);
 });
 
 cliTest("metarl doctor --dump-kernels prints WGSL", async (folder) => {
