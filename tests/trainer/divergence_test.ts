@@ -143,6 +143,35 @@ test("stop: an environment that gives NaN in all rollouts of a task is named wit
   );
 });
 
+test("an environment that gives NaN in some rollouts of a task cuts these, and says so", async () => {
+  // every third instance is one rollout of each task
+  await withPoint(
+    "if (++env.steps === 5 && env.isLast) env.obs[0] = NaN",
+    async (path) => {
+      const text = Deno.readTextFileSync(path)
+        .replace(
+          "return env;",
+          `env.isLast = ++made % 3 === 0;
+          const reset = env.reset.bind(env);
+          env.reset = (random) => { env.steps = 0; reset(random); };
+          return env;`,
+        )
+        .replace("export default", "let made = 0; export default");
+      Deno.writeTextFileSync(path, text);
+      const { writer, notices, message, kinds } = await diverge({ env: path, n_itr: 1 });
+      assert.deepEqual([message, kinds], ["", [0]]);
+      assert.equal(writer.checkpoints.length, 1);
+      // one rollout of each of 5 tasks, in 3 rounds
+      const cut = notices.filter((line) => line.includes(" were cut because "));
+      assert.deepEqual(cut, [
+        `iteration 0: 15 rollouts were cut because PointWind gave numbers that are not finite`,
+      ]);
+      // of 12 steps, 4 are left of those
+      assert.equal(writer.rows[0]["n_timesteps"], 15 * (12 + 12 + 4));
+    },
+  );
+});
+
 test("stop: a gradient whose square is infinite is not taken for a small one", async () => {
   await withPoint("env.reward = 1e25 * task[0]", async (env) => {
     const { kinds, message } = await diverge({ env, inner_lr: 0, normalize_adv: false });

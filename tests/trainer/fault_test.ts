@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { CpuDevice } from "../../src/compute/cpu/cpu_device.ts";
 import { WebGpuDevice } from "../../src/compute/webgpu/webgpu_device.ts";
 import { latestCheckpoint } from "../../src/run/checkpoint.ts";
-import { isTimeColumn, readProgress } from "../../src/run/log.ts";
+import { isTimeColumn, type ProgressRow, readProgress } from "../../src/run/log.ts";
 import { trainMeta } from "../../src/trainer/meta_trainer.ts";
 import type { TrainRequest } from "../../src/trainer/types.ts";
 import { RunError } from "../../src/util/errors.ts";
@@ -228,6 +228,57 @@ test("memory of MuJoCo that is exhausted ends the run in one line", async () => 
       train("promp", tinyConfig({ env: `${folder}/env.json`, rollouts_per_meta_task: 4 })),
       /^RunError: Cannot make another simulation of .*; this thread holds [12]$/,
     );
+  });
+});
+
+test("memory of WASM that is exhausted in the middle of a run keeps a checkpoint", async () => {
+  await inTemporaryFolder(async (folder) => {
+    const [path, full] = [`${folder}/env.ts`, `${folder}/full`];
+    const point = new URL("../../examples/point_wind.ts", import.meta.url).href;
+    Deno.writeTextFileSync(
+      path,
+      `import point from ${JSON.stringify(point)};
+      const isFull = () => {
+        try { return Deno.statSync(${JSON.stringify(full)}).isFile; } catch { return false; }
+      };
+      export default {
+        configure() {
+          const factory = point.configure({});
+          return { ...factory, async createInstance() {
+            const env = await factory.createInstance();
+            const step = env.step.bind(env);
+            env.step = (action) => {
+              if (isFull()) new WebAssembly.Memory({ initial: 1, maximum: 1 }).grow(1);
+              step(action);
+            };
+            return env;
+          } };
+        },
+      };`,
+    );
+    const config = tinyConfig({ env: path, n_itr: 5 });
+    const whole = (await train("promp", config)).writer;
+    class Filling extends MemoryWriter {
+      override appendRow(row: ProgressRow): void {
+        super.appendRow(row);
+        if (row["Itr"] === 1) Deno.writeTextFileSync(full, "");
+      }
+    }
+    const writer = new Filling();
+    await assert.rejects(train("promp", config, { writer, workers: 2 }), (error: RunError) => {
+      assert.equal(error.code, "worker-job");
+      assert.match(
+        error.message,
+        /^Sampling of iteration 2, task \d failed 3 times, last with: .*WebAssembly\.Memory\.grow/,
+      );
+      return true;
+    });
+    const [resume] = writer.checkpoints;
+    assert.equal(resume.iteration, 2);
+    Deno.removeSync(full);
+    const rest = (await train("promp", config, { resume })).writer;
+    assert.deepEqual([...writer.results(), ...rest.results()], whole.results());
+    assert.deepEqual(await rest.lastBytes(), await whole.lastBytes());
   });
 });
 
