@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { reportRuns } from "../../src/cli/report_runs.ts";
 import { UserError } from "../../src/util/errors.ts";
+import { trainInto } from "../evaluation/trained_run.ts";
 import { lacks } from "../permissions.ts";
 import { ADAPT, PROVENANCE, writeSampleRun } from "../report/sample_runs.ts";
 import { MemoryOutput } from "./memory_output.ts";
@@ -32,6 +33,7 @@ async function refused(
 interface ChartData {
   readonly variants?: readonly {
     readonly series: readonly { readonly name: string; readonly y: readonly number[] }[];
+    readonly references?: readonly { readonly label: string }[];
   }[];
 }
 
@@ -112,6 +114,42 @@ fileTest("report --tensorboard writes event files of runs alone", async (folder)
   Deno.writeTextFileSync(`${folder}/adapt.json`, JSON.stringify(ADAPT));
   await refused([folder], { tensorboard: true }, "usage", /no progress\.csv for TensorBoard/);
 });
+
+fileTest(
+  "report compares in fresh tasks only what has the same tasks and rewards",
+  async (folder) => {
+    const [a, b, c] = ["a", "b", "c"].map((name) => `${folder}/${name}`);
+    await trainInto(a, "promp", { mode: 2 });
+    await trainInto(b, "promp", { mode: 2, max_path_length: 13 });
+    await trainInto(c, "promp", { seed: 2 });
+    const out = `${folder}/out.html`;
+    const report = async (runs: string[]) => {
+      const options = { out, tasks: "8", workers: "1", force: true } as const;
+      await reportRuns(runs, options, new MemoryOutput());
+      const { adaptation } = chartsOf(out);
+      const labels = adaptation.variants![0].references!.map(({ label }) => label);
+      return { labels, page: Deno.readTextFileSync(out) };
+    };
+    const alone = await report([a]);
+    assert.deepEqual(alone.labels, ["do nothing", "knows the task"]);
+    assert.match(
+      alone.page,
+      /<p>8 tasks of mode 2 that no training has seen \(seed 1\), 3 rollouts/,
+    );
+    const unlike = await report([a, b]);
+    assert.deepEqual(unlike.labels, []);
+    assert.match(
+      unlike.page,
+      /not comparable, their tasks differ: max_path_length 12 and 13\.<\/p>/,
+    );
+    const modes = await report([a, c]);
+    assert.deepEqual(modes.labels, alone.labels);
+    assert.match(
+      modes.page,
+      /<p>8 tasks that no training .* step; the same tasks for all runs\.<\/p>/,
+    );
+  },
+);
 
 const TINY = ["meta_batch_size=12", "rollouts_per_meta_task=2", "max_path_length=8"]
   .concat("hidden_sizes=[8]", "cell_size=4", "num_promp_steps=1", "device=cpu")

@@ -1,6 +1,7 @@
 /** Tests of src/evaluation/: loading a run, fresh tasks, summaries, agreement with training. */
 import assert from "node:assert/strict";
 import type { RunConfig } from "../../src/config/schema.ts";
+import type { Env } from "../../src/envs/env.ts";
 import { loadEnv } from "../../src/envs/registry.ts";
 import { commonMode, taskDifference } from "../../src/evaluation/comparison.ts";
 import {
@@ -15,7 +16,7 @@ import { pairedDifference, summarize } from "../../src/evaluation/summary.ts";
 import { readProgress } from "../../src/run/log.ts";
 import type { MetaAlgorithm } from "../../src/trainer/types.ts";
 import { UserError } from "../../src/util/errors.ts";
-import { KeyedRandom } from "../../src/util/prng.ts";
+import { KeyedRandom, Purpose } from "../../src/util/prng.ts";
 import { mean } from "../../src/util/statistics.ts";
 import { inTemporaryFolder } from "../cli/metarl_process.ts";
 import { lacks } from "../permissions.ts";
@@ -128,6 +129,66 @@ runTest("evaluate() lays rest and oracle beside the policy", "promp", {}, async 
   doNothing.forEach((value) => assert.ok(value < -12 * 2 && value > -12 * 12, String(value)));
   oracle!.forEach((value, m) => assert.ok(value > doNothing[m], `${m}: ${value}`));
 });
+
+/** The environment, its episodes over after so many steps. */
+function endingAfter(env: Env, most: number): Env {
+  let steps = 0;
+  return new Proxy(env, {
+    get(target, name) {
+      if (name === "terminated") return steps >= most;
+      const value = Reflect.get(target, name, target);
+      if (typeof value !== "function") return value;
+      return (...args: unknown[]) => {
+        if (name === "reset") steps = 0;
+        if (name === "step") steps++;
+        return value.apply(target, args);
+      };
+    },
+  });
+}
+
+runTest(
+  "evaluate() lets rest and oracle begin where the policy does, and end",
+  "promp",
+  {},
+  async (run) => {
+    const request = { ...REQUEST, tasks: 42 };
+    const env = await run.env.createInstance();
+    try {
+      for (const [steps, most, high] of [[12, Infinity, 0.1], [3, 3, 0.3]]) {
+        // rest is the middle of the range: 0, or 0.1
+        const rest = new Float64Array(env.spec.actDim).fill((high - 0.1) / 2);
+        const spec = {
+          ...env.spec,
+          actionHigh: rest.map(() => high),
+          actionLow: rest.map(() => -0.1),
+        };
+        const createInstance = () => Promise.resolve(endingAfter(env, most));
+        const changed = { ...run, env: { ...run.env, spec, createInstance } };
+        const { doNothing } = await evaluate(changed, request);
+        // the last one is the second of the second group
+        for (const task of [1, 41]) {
+          const { batches: [batch], taskRow } = await adaptToTask(run, { ...request, task });
+          const random = new KeyedRandom(request.seed);
+          env.setTask(taskRow);
+          const group = Math.floor(task / TASKS_PER_GROUP);
+          env.reset(random.at(Purpose.ENV_RESET, FIRST_ITERATION + group, task % TASKS_PER_GROUP));
+          assert.deepEqual([...env.obs].map(Math.fround), [
+            ...batch.obs.subarray(0, env.obs.length),
+          ]);
+          let earned = 0;
+          for (let t = 0; t < steps; t++) {
+            env.step(rest);
+            earned += env.reward;
+          }
+          assert.equal(doNothing[task], earned);
+        }
+      }
+    } finally {
+      env.close();
+    }
+  },
+);
 
 runTest("evaluate() replays paths that lead to the recorded places", "promp", {}, async (run) => {
   const { paths, tasks } = await evaluate(run, { ...REQUEST, tasks: 45, paths: 5 });
