@@ -3,9 +3,11 @@ import { CONFIG_KEYS } from "../config/schema.ts";
 import { ITERATION_COLUMN } from "../run/log.ts";
 import { mean } from "../util/statistics.ts";
 import { bandText } from "./band.ts";
+import { divergences } from "./events.ts";
 import { type EnvironmentRuns, groupCurve, type RunGroup, runsOf } from "./groups.ts";
 import {
   type ChartBlock,
+  type ChartMark,
   type LineSeries,
   type LinesVariant,
   numbered,
@@ -88,8 +90,29 @@ function curveSeries(
   return { name, color: group.color, look, ...groupCurve(group, pick, most) };
 }
 
+/** Iterations that diverged. */
+function marksOf({ groups }: EnvironmentRuns): ChartMark[] {
+  return groups.flatMap(({ label: name, color, runs }) =>
+    runs.flatMap(({ run, label }) =>
+      divergences(run.progress.rows).map(({ iteration, text }) => ({
+        ...{ name, color, x: iteration },
+        text: runs.length > 1 ? `${label} ${text}` : text,
+      }))
+    )
+  );
+}
+
+/** What the marks of a chart are; nothing where it has none. */
+function marksText(marks: readonly ChartMark[]): string {
+  return marks.length === 0
+    ? ""
+    : ` Triangles: iterations that diverged, ${formatCount(marks.length)} in all.`;
+}
+
 /** Returns of all groups, before and after adaptation. */
-function returnsChart({ groups }: EnvironmentRuns, at: number): ChartBlock {
+function returnsChart(environment: EnvironmentRuns, at: number): ChartBlock {
+  const { groups } = environment;
+  const marks = marksOf(environment);
   const make = (group: RunGroup, isAfter: boolean) =>
     curveSeries(
       group,
@@ -111,13 +134,16 @@ function returnsChart({ groups }: EnvironmentRuns, at: number): ChartBlock {
   return {
     kind: "chart",
     id: numbered("returns", at),
-    caption: `Average return of each iteration's tasks, by the training log.${bands.join("")}`,
-    chart: { kind: "lines", x: { label: "iteration", integer: true }, variants },
+    caption: `Average return of each iteration's tasks, by the training log.${bands.join("")}` +
+      marksText(marks),
+    chart: { kind: "lines", x: { label: "iteration", integer: true }, variants, marks },
   };
 }
 
 /** Every column that the runs have, one at a time. */
-function columnsChart({ groups }: EnvironmentRuns, at: number): ChartBlock {
+function columnsChart(environment: EnvironmentRuns, at: number): ChartBlock {
+  const { groups } = environment;
+  const marks = marksOf(environment);
   const runs = groups.flatMap((group) => group.runs.map(({ run }) => run));
   const names = [...new Set(runs.flatMap(({ progress: { columns } }) => columns))]
     .filter((name) => ![ITERATION_COLUMN, "n_timesteps", "Time"].includes(name));
@@ -144,8 +170,8 @@ function columnsChart({ groups }: EnvironmentRuns, at: number): ChartBlock {
   return {
     kind: "chart",
     id: numbered("columns", at),
-    caption: "Any column of progress.csv.",
-    chart: { kind: "lines", x: { label: "iteration", integer: true }, variants },
+    caption: `Any column of progress.csv.${marksText(marks)}`,
+    chart: { kind: "lines", x: { label: "iteration", integer: true }, variants, marks },
   };
 }
 

@@ -85,11 +85,22 @@ export interface LinesVariant {
   readonly references?: readonly Reference[];
 }
 
+/** Something that happened at a point of the horizontal axis. */
+export interface ChartMark {
+  /** The series that it belongs to. */
+  readonly name: string;
+  /** As of {@link LineSeries}. */
+  readonly color: number;
+  readonly x: number;
+  readonly text: string;
+}
+
 /** Lines over a common axis; of several variants the reader chooses one. */
 export interface LinesChart {
   readonly kind: "lines";
   readonly x: ChartAxis;
   readonly variants: readonly LinesVariant[];
+  readonly marks?: readonly ChartMark[];
 }
 
 /** Points of one name. */

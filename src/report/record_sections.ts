@@ -1,6 +1,7 @@
 /** The sections about how runs came to be, for runs of any kind: machine, versions, what was said. */
-import { ITERATION_COLUMN, type ProgressRow } from "../run/log.ts";
+import type { ProgressRow } from "../run/log.ts";
 import type { RunParams } from "../run/run_dir.ts";
+import { divergences } from "./events.ts";
 import type { Section, TableBlock } from "./model.ts";
 
 /** A run and what it is called. */
@@ -11,8 +12,6 @@ export interface RecordedRun {
   readonly rows: readonly ProgressRow[];
 }
 
-/** Columns that are events where they are not empty and not 0. */
-const EVENT_COLUMN = "Divergence";
 /** Most lines that are shown of one run. */
 const MOST_LINES = 100;
 
@@ -50,8 +49,7 @@ export function machineSection(runs: readonly RecordedRun[]): Section | null {
 }
 
 function eventsOf({ rows }: RecordedRun): string[] {
-  return rows.filter((row) => row[EVENT_COLUMN])
-    .map((row) => `iteration ${row[ITERATION_COLUMN]}: ${EVENT_COLUMN} ${row[EVENT_COLUMN]}`);
+  return divergences(rows).map(({ iteration, text }) => `iteration ${iteration}: ${text}`);
 }
 
 /** What was said while the runs went on, and iterations that something happened in. */

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { DivergenceKind } from "../../src/trainer/divergence.ts";
 import { buildReport } from "../../src/report/build.ts";
+import { divergences } from "../../src/report/events.ts";
 import { reportHtml } from "../../src/report/html.ts";
 import { escapeHtml } from "../../src/util/html.ts";
 import type { Report } from "../../src/report/model.ts";
@@ -90,7 +92,17 @@ fileTest("a report says what was set, on which machine and what happened", async
   // where it is known, and for the other run that it is not
   assert(html.includes("<h3>What was set: mmaml, compat mmaml-rl, inner_lr 0.25</h3>"));
   assert(html.includes("By what settings were given was not recorded of these runs: mmaml."));
-  assert(html.includes("<li>iteration 5: Divergence 2</li>"));
+  const diverged = "diverged: a number of an inner step is not finite";
+  assert(html.includes(`<li>iteration 5: ${diverged}</li>`));
+  const charts = report.sections[1].blocks.filter((block) => block.kind === "chart");
+  assert.equal(charts.length, 2);
+  for (const { caption, chart } of charts) {
+    assert(
+      chart.kind === "lines" && caption.endsWith(" Triangles: iterations that diverged, 1 in all."),
+    );
+    const name = "mmaml, compat mmaml-rl, inner_lr 0.25";
+    assert.deepEqual(chart.marks, [{ name, color: 0, x: 5, text: diverged }]);
+  }
   assert(html.includes("<li>iteration 3: 2 rollouts were cut</li>"));
 });
 
@@ -139,4 +151,22 @@ fileTest("twenty runs of a thousand iterations stay below 3 MB", async (folder) 
     }));
   const { html } = await pageOf(paths);
   assert(html.length < 3e6, `${html.length} characters`);
+});
+
+Deno.test("divergences() has words for everything that a trainer calls divergence", () => {
+  const rows = [0, null, ...Object.values(DivergenceKind), 99].map((number, i) => ({
+    Itr: i,
+    Divergence: number,
+  }));
+  const found = divergences(rows);
+  const count = Object.values(DivergenceKind).length;
+  assert.deepEqual(
+    found.map(({ iteration }) => iteration),
+    [...Array(count + 1).keys()].map((i) => i + 2),
+  );
+  const unknown = found.pop()!;
+  assert.equal(unknown.text, "diverged: event 99");
+  for (const { text } of found) assert.doesNotMatch(text, /event/);
+  assert.equal(new Set(found.map(({ text }) => text)).size, count);
+  assert.deepEqual(divergences([{ Itr: 0 }]), [], "runs of others have no such column");
 });

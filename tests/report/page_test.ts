@@ -79,7 +79,14 @@ async function checkColors(browser: Browser, isDark: boolean): Promise<void> {
 async function checkPage(browser: Browser, folder: string): Promise<void> {
   const seeds = [1, 2, 3];
   const runs = seeds.map((seed) => writeSampleRun(`${folder}/mmaml-${seed}`, { seed }));
-  runs.push(writeSampleRun(`${folder}/promp`, { algorithm: "promp", seed: 4 }));
+  const promp = writeSampleRun(`${folder}/promp`, { algorithm: "promp", seed: 4 });
+  runs.push(promp);
+  const csv = Deno.readTextFileSync(`${promp}/progress.csv`).trimEnd().split("\n");
+  const divergence = (line: number) => line === 0 ? "Divergence" : line === 8 ? 7 : 0;
+  Deno.writeTextFileSync(
+    `${promp}/progress.csv`,
+    csv.map((line, i) => `${line},${divergence(i)}\n`).join(""),
+  );
   const page = `${folder}/report.html`;
   await writePage(runs, page);
   await browser.setScreen(1000, 900, "light");
@@ -106,6 +113,13 @@ async function checkPage(browser: Browser, folder: string): Promise<void> {
   await check("returns", "mmaml", "Step_2-AverageReturn", seeds);
   await check("returns", "mmaml, before adaptation", "Step_0-AverageReturn", seeds);
   await check("columns", "mmaml", "LossAfter", seeds);
+
+  // a triangle where it diverged
+  const marks = await browser.evaluate<string[]>(
+    `[...document.querySelectorAll('figure[data-chart="returns"] [aria-label="dot"] path')]
+      .map((mark) => mark.textContent)`,
+  );
+  assert.deepEqual(marks, ["promp\niteration 7\ndiverged: the outer KL is above max_outer_kl"]);
 
   // another column
   await browser.evaluate(`(() => {

@@ -4,6 +4,7 @@ import type {
   BarsChart,
   Chart,
   HeatChart,
+  LinesChart,
   LineSeries,
   LinesVariant,
   PathsChart,
@@ -127,14 +128,20 @@ function linePoints(series: LineSeries, xLabel: string): LinePoint[] {
 }
 
 function drawLines(
+  { x: axis, marks = [] }: LinesChart,
   variant: LinesVariant,
-  axis: { readonly label: string; readonly integer?: boolean },
   hidden: ReadonlySet<string>,
   width: number,
 ): PageElement {
   const shown = variant.series.filter(({ name }) => !hidden.has(name));
   const points = shown.map((series) => linePoints(series, axis.label));
   const references = variant.references ?? [];
+  const happened = marks.filter(({ name }) => !hidden.has(name))
+    .map(({ name, color, x, text }) => ({
+      x,
+      color: colorOf(color),
+      title: `${name}\n${axis.label} ${formatted(x)}\n${text}`,
+    }));
   const ticks = axis.integer ? integerTicks(shown) : undefined;
   return Plot.plot({
     ...size(width),
@@ -145,6 +152,12 @@ function drawLines(
     y: { ...axisOptions({ label: variant.label }, width), grid: true, nice: true },
     marks: [
       Plot.ruleY(references, { y: "y", stroke: "var(--muted)", strokeDasharray: "2,3" }),
+      Plot.ruleX(happened, {
+        x: "x",
+        stroke: "color",
+        strokeOpacity: 0.4,
+        strokeDasharray: "2,3",
+      }),
       ...points.map((rows, i) =>
         Plot.areaY(rows.filter(({ low, high }) => low !== null && high !== null), {
           x: "x",
@@ -172,6 +185,15 @@ function drawLines(
           fill: colorOf(shown.filter(({ dots }) => dots === true)[i].color),
         })
       ),
+      Plot.dot(happened, {
+        x: "x",
+        frameAnchor: "bottom",
+        symbol: "triangle",
+        r: 4,
+        fill: "color",
+        title: "title",
+        ariaLabel: "title",
+      }),
       Plot.text(references, {
         y: "y",
         text: "label",
@@ -348,7 +370,7 @@ function drawHeat(chart: HeatChart, width: number): PageElement {
 export function draw(chart: Chart, { variant, hidden }: View, width: number): PageElement[] {
   switch (chart.kind) {
     case "lines":
-      return [drawLines(chart.variants[variant], chart.x, hidden, width)];
+      return [drawLines(chart, chart.variants[variant], hidden, width)];
     case "scatter":
       return [drawScatter(chart.variants[variant], hidden, width)];
     case "paths":
