@@ -114,6 +114,12 @@ Deno.test({
       );
       assert.equal(output.lines[1], "drawn by resvg");
       assert.match(output.lines[2], /^wrote \S+a.png: 296 x 132, 6 moments, \d+ kB$/);
+      const ofMode = `${folder}/mode`;
+      await trainInto(ofMode, "promp", { mode: 2 });
+      for (const task of ["0", "1", "2"]) {
+        const { facts } = await render(ofMode, `${folder}/${task}.svg`, { task });
+        assert.equal(facts.mode, 2, "tasks are of the mode that it was trained in");
+      }
     }),
 });
 
