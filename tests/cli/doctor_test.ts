@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { checkHost, checkKernels } from "../../src/cli/doctor/golden.ts";
 import { forecast } from "../../src/cli/doctor/forecast.ts";
-import { findDisk, findMemory } from "../../src/cli/doctor/machine.ts";
+import { findDisk, findMemory, judgeDisk } from "../../src/cli/doctor/machine.ts";
 import { CpuDevice } from "../../src/compute/cpu/cpu_device.ts";
 import { builtinFixtures } from "../../src/golden/builtin.ts";
 import { readFixtures } from "../../src/golden/fixture.ts";
@@ -149,6 +149,17 @@ testNeeding("read")("checkHost() fails on another trajectory", async () => {
   const [physics, sampling] = await checkHost([robot, ...others]);
   assert.deepEqual([physics.status, sampling.status], ["FAILED", "ok"]);
   assert.match(physics.detail, /physics_reacher/);
+});
+
+Deno.test("judgeDisk() fails below 1 GiB, and where it is known alone", () => {
+  const found = (freeBytes: number | null) =>
+    judgeDisk({ folder: "/x", freeBytes, bytesPerSecond: 2 ** 30 });
+  assert.equal(found(2 ** 30).status, "ok");
+  assert.equal(found(null).detail, "/x: free space unknown, writes 1.0 GiB/s");
+  assert.equal(found(null).status, "ok");
+  const { status, detail, advice } = found(2 ** 29);
+  assert.deepEqual([status, detail], ["FAILED", "/x: 512 MiB free, writes 1.0 GiB/s"]);
+  assert.match(advice!, /^make room, or put runs elsewhere with --out/);
 });
 
 testNeeding("read", "write", "sys")("findDisk() measures below the nearest folder", async () => {

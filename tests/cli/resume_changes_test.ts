@@ -15,6 +15,14 @@ const processTest = testNeeding("read", "write", "run");
 
 const OLD_MACHINE = { platform: "plan9 pdp11", cpu: "abacus", deno: "0.1.0", v8: "6.9" };
 
+/** Starts a run of one iteration in a folder; gives its path. */
+async function startedIn(folder: string): Promise<string> {
+  const run = `${folder}/run`;
+  const options = { out: run, iterations: "1" };
+  await train("promp", undefined, options, new MemoryOutput(), fakeTrainer());
+  return run;
+}
+
 /** What of params.json these tests change. */
 interface Params {
   metarl_version: string;
@@ -36,6 +44,8 @@ function pretend(run: string): void {
     params.metarl_version = "0.0.1";
     params.device = "webgpu: a card of old";
     Object.assign(params.provenance.machine, OLD_MACHINE);
+    // it had other keys then, which says nothing
+    params.provenance.configSha256 = "0".repeat(64);
   });
 }
 
@@ -54,9 +64,7 @@ function expected(run: string): string[] {
 
 test("a resumed run says what is another one than when it was started", async () => {
   await inTemporaryFolder(async (folder) => {
-    const run = `${folder}/run`;
-    const options = { out: run, iterations: "1" };
-    await train("promp", undefined, options, new MemoryOutput(), fakeTrainer());
+    const run = await startedIn(folder);
     const again = async (iterations: string) => {
       const output = new MemoryOutput();
       await train("promp", undefined, { resume: run, iterations }, output, fakeTrainer());
@@ -73,14 +81,7 @@ test("a resumed run says what is another one than when it was started", async ()
 
 test("a run whose environment or settings are other ones says so", async () => {
   await inTemporaryFolder(async (folder) => {
-    const run = `${folder}/run`;
-    await train(
-      "promp",
-      undefined,
-      { out: run, iterations: "1" },
-      new MemoryOutput(),
-      fakeTrainer(),
-    );
+    const run = await startedIn(folder);
     // as if it was killed before its first checkpoint, which knows the settings as well
     Deno.removeSync(`${run}/checkpoints`, { recursive: true });
     Deno.mkdirSync(`${run}/checkpoints`);
@@ -99,14 +100,7 @@ test("a run whose environment or settings are other ones says so", async () => {
 
 test("what can't be what a run depends on is refused", async () => {
   await inTemporaryFolder(async (folder) => {
-    const run = `${folder}/run`;
-    await train(
-      "promp",
-      undefined,
-      { out: run, iterations: "1" },
-      new MemoryOutput(),
-      fakeTrainer(),
-    );
+    const run = await startedIn(folder);
     const text = Deno.readTextFileSync(`${run}/params.json`);
     const { machine } = JSON.parse(text).provenance;
     const wrong: readonly Record<string, unknown>[] = [

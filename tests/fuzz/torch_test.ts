@@ -258,6 +258,91 @@ Deno.test("unzip() refuses names that lead out of the archive, links and two of 
   refused([HELLO, { ...HELLO, shares: 0 }], /shares bytes|another name/);
 });
 
+/** Bytes of the directory's end. */
+const END = 22;
+
+/** An archive with other numbers in the end of its directory: at which byte of it, how wide. */
+function withEnd(archive: Uint8Array<ArrayBuffer>, ...changes: [at: number, value: number][]) {
+  const out = archive.slice();
+  const view = new DataView(out.buffer, out.length - END);
+  for (const [at, value] of changes) {
+    if (at < 12) view.setUint16(at, value, true);
+    else view.setUint32(at, value, true);
+  }
+  return out;
+}
+
+Deno.test("unzip() believes no directory that does not fit the archive", () => {
+  const refused = (archive: Uint8Array, text: RegExp) =>
+    refuses(() => files(archive), "x.zip", text);
+  const archive = craft([HELLO, { ...HELLO, name: "b" }]);
+  assert.equal(files(withEnd(archive)).size, 2);
+  refused(withEnd(archive, [4, 1]), /one of several volumes/);
+  // fewer files than are there, more than there is room for
+  refused(withEnd(archive, [10, 1]), /impossible directory/);
+  refused(withEnd(archive, [10, 3]), /impossible directory/);
+  const view = new DataView(archive.buffer);
+  const size = view.getUint32(archive.length - END + 12, true);
+  refused(withEnd(archive, [12, size - 1]), /impossible directory/);
+  // a file that takes the first bytes of the directory for its own
+  const content = bytes("hello");
+  const taken = content.length + 4;
+  const stored = craft([{ ...HELLO, method: 0 }]);
+  const long = new DataView(stored.buffer);
+  const directory = 30 + 1 + content.length;
+  const crc = crc32(stored.subarray(31, 31 + taken));
+  for (const from of [14, directory + 16]) {
+    long.setUint32(from, crc, true);
+    long.setUint32(from + 4, taken, true);
+    long.setUint32(from + 8, taken, true);
+  }
+  refused(stored, /"a" reaches into its directory/);
+});
+
+/** An archive of one file whose sizes stand in the 64-bit extension, `extra` bytes of it. */
+function craft64(extra: number): Uint8Array<ArrayBuffer> {
+  const [name, content] = [bytes("a"), bytes("hello")];
+  const local = new DataView(new ArrayBuffer(30));
+  local.setUint32(0, 0x04034b50, true);
+  local.setUint16(26, name.length, true);
+  const start = 30 + name.length + content.length;
+  const entry = new DataView(new ArrayBuffer(46));
+  entry.setUint32(0, 0x02014b50, true);
+  entry.setUint32(16, crc32(content), true);
+  for (const field of [20, 24, 42]) entry.setUint32(field, 0xffffffff, true);
+  entry.setUint16(28, name.length, true);
+  entry.setUint16(30, 4 + extra, true);
+  const fields = new DataView(new ArrayBuffer(4 + 24));
+  fields.setUint16(0, 1, true);
+  fields.setUint16(2, extra, true);
+  [content.length, content.length, 0].forEach((value, i) =>
+    fields.setBigUint64(4 + 8 * i, BigInt(value), true)
+  );
+  const size = 46 + name.length + 4 + extra;
+  const end64 = new DataView(new ArrayBuffer(56));
+  end64.setUint32(0, 0x06064b50, true);
+  [1, size, start].forEach((value, i) => end64.setBigUint64(32 + 8 * i, BigInt(value), true));
+  const locator = new DataView(new ArrayBuffer(20));
+  locator.setUint32(0, 0x07064b50, true);
+  locator.setBigUint64(8, BigInt(start + size), true);
+  const end = new DataView(new ArrayBuffer(END));
+  end.setUint32(0, 0x06054b50, true);
+  end.setUint16(10, 0xffff, true);
+  for (const field of [12, 16]) end.setUint32(field, 0xffffffff, true);
+  const parts = [
+    ...[new Uint8Array(local.buffer), name, content, new Uint8Array(entry.buffer), name],
+    new Uint8Array(fields.buffer, 0, 4 + extra),
+    ...[end64, locator, end].map(({ buffer }) => new Uint8Array(buffer as ArrayBuffer)),
+  ];
+  return Uint8Array.from(parts.flatMap((part) => [...part]));
+}
+
+Deno.test("unzip() reads sizes of the 64-bit extension, and no others", () => {
+  assert.deepEqual(files(craft64(24)), new Map([["a", bytes("hello")]]));
+  refuses(() => files(craft64(20)), "x.zip", /a file without size/);
+  refuses(() => files(craft64(0)), "x.zip", /a file without size/);
+});
+
 Deno.test("unzip() unpacks no bomb, whatever size it states", () => {
   const zeros = new Uint8Array(80 * 2 ** 20);
   const refused = (entries: readonly Crafted[], text: RegExp) => {

@@ -1,6 +1,6 @@
 /** What the machine has: processor, memory, disk, GPU. */
 import { inspectAdapter } from "../../compute/webgpu/adapter.ts";
-import { measureDisk } from "../../run/disk.ts";
+import { type DiskFacts, measureDisk } from "../../run/disk.ts";
 import { describeMachine } from "../../run/provenance.ts";
 import { messageOf } from "../../util/errors.ts";
 import { type Finding, formatBytes } from "./finding.ts";
@@ -41,26 +41,29 @@ export function findMemory(): Finding {
   };
 }
 
+/** Whether what the disk can do is enough. */
+export function judgeDisk(facts: DiskFacts): Finding {
+  const { folder, freeBytes, bytesPerSecond } = facts;
+  const free = freeBytes === null ? "free space unknown" : `${formatBytes(freeBytes)} free`;
+  const enough = freeBytes === null || freeBytes >= LEAST_DISK;
+  return {
+    status: enough ? "ok" : "FAILED",
+    name: "disk",
+    detail: `${folder}: ${free}, writes ${formatBytes(bytesPerSecond)}/s`,
+    data: { ...facts },
+    ...(enough ? {} : {
+      advice: `make room, or put runs elsewhere with --out; ${formatBytes(LEAST_DISK)} is enough`,
+    }),
+  };
+}
+
 /** The disk under the folder that runs go to. */
 export function findDisk(folder: string, isQuick: boolean): Finding {
-  const name = "disk";
   try {
-    const facts = measureDisk(folder, isQuick ? QUICK_DISK_BYTES : DISK_BYTES);
-    const { freeBytes, bytesPerSecond } = facts;
-    const free = freeBytes === null ? "free space unknown" : `${formatBytes(freeBytes)} free`;
-    const enough = freeBytes === null || freeBytes >= LEAST_DISK;
-    return {
-      status: enough ? "ok" : "FAILED",
-      name,
-      detail: `${facts.folder}: ${free}, writes ${formatBytes(bytesPerSecond)}/s`,
-      data: { ...facts },
-      ...(enough ? {} : {
-        advice: `make room, or put runs elsewhere with --out; ${formatBytes(LEAST_DISK)} is enough`,
-      }),
-    };
+    return judgeDisk(measureDisk(folder, isQuick ? QUICK_DISK_BYTES : DISK_BYTES));
   } catch (error) {
     const advice = "work in a folder that you may write to, or put runs elsewhere with --out";
-    return { status: "FAILED", name, detail: messageOf(error), advice };
+    return { status: "FAILED", name: "disk", detail: messageOf(error), advice };
   }
 }
 
