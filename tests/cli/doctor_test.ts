@@ -1,7 +1,7 @@
 /** `metarl doctor`: what it finds on a sound machine, and that it fails where something is wrong. */
 import assert from "node:assert/strict";
 import { checkHost, checkKernels } from "../../src/cli/doctor/golden.ts";
-import { forecast } from "../../src/cli/doctor/forecast.ts";
+import { forecast, tooLarge } from "../../src/cli/doctor/forecast.ts";
 import { findDisk, findMemory, judgeDisk } from "../../src/cli/doctor/machine.ts";
 import { CpuDevice } from "../../src/compute/cpu/cpu_device.ts";
 import { builtinFixtures } from "../../src/golden/builtin.ts";
@@ -180,4 +180,9 @@ testNeeding("read", "sys")("forecast() multiplies what a part of the tasks takes
   assert.equal(found.environmentStepsPerIteration, 240_000);
   assert.equal(found.expectedSeconds, 401 * found.secondsPerIteration);
   assert.ok(found.secondsPerIteration > 0.05 && found.residentBytes > 50e6);
+  const { residentBytes } = found;
+  assert.deepEqual(tooLarge([found], residentBytes), []);
+  const [{ status, name, detail }] = tooLarge([found], residentBytes - 1);
+  assert.deepEqual([status, name], ["FAILED", "memory"]);
+  assert.match(detail, /^point_env_momentum_dense needs [\d.]+ [MG]iB, there are [\d.]+ [MG]iB$/);
 });

@@ -14,6 +14,7 @@ import { loadEnv } from "../../envs/registry.ts";
 import { measureIteration, trajectoryBytesOf } from "../dry_run.ts";
 import { workerCount } from "../headline.ts";
 import { settleNew } from "../prepare_run.ts";
+import { type Finding, formatBytes } from "./finding.ts";
 
 /** The published configurations; what they take grows from the first to the last. */
 export const PUBLISHED: Readonly<Record<string, { readonly env: string }>> = {
@@ -108,4 +109,17 @@ export async function forecast(
     residentBytes: Math.max(measured.residentBytes, before) + wholeBytes - partBytes,
     measuredShare: 1 / factor,
   };
+}
+
+/** Failures of the configurations that this machine has too little memory for, in bytes. */
+export function tooLarge(forecasts: readonly Forecast[], totalMemory: number): Finding[] {
+  return forecasts.filter(({ residentBytes }) => residentBytes > totalMemory)
+    .map(({ config, residentBytes }) => ({
+      status: "FAILED",
+      name: "memory",
+      detail: `${config} needs ${formatBytes(residentBytes)}, there are ${
+        formatBytes(totalMemory)
+      }`,
+      advice: 'take a smaller "meta_batch_size" or "rollouts_per_meta_task" for it',
+    }));
 }

@@ -8,7 +8,7 @@ import { settleNew } from "../prepare_run.ts";
 import { formatRate } from "../progress.ts";
 import { printTable } from "../table.ts";
 import { VERSION } from "../version.ts";
-import { type Finding, formatBytes } from "./finding.ts";
+import type { Finding } from "./finding.ts";
 import type { Forecast } from "./forecast.ts";
 import { findDisk, findGpu, findMachine, findMemory, type GpuKind } from "./machine.ts";
 
@@ -110,7 +110,7 @@ async function checkNumbers(report: Report, gpu: GpuKind, quick: boolean) {
 }
 
 async function measure(report: Report, device: "auto" | "cpu"): Promise<void> {
-  const { forecast, measureSpeed, PUBLISHED, SPEED_ENVS } = await import("./forecast.ts");
+  const { forecast, measureSpeed, PUBLISHED, SPEED_ENVS, tooLarge } = await import("./forecast.ts");
   const speeds = new Map<string, number>();
   for (const env of SPEED_ENVS) {
     await report.check(`speed of ${env}`, async () => {
@@ -143,15 +143,7 @@ async function measure(report: Report, device: "auto" | "cpu"): Promise<void> {
   }
   printForecasts(report);
   const { total } = Deno.systemMemoryInfo();
-  for (const { config, residentBytes } of report.forecasts) {
-    if (residentBytes <= total) continue;
-    report.add({
-      status: "FAILED",
-      name: "memory",
-      detail: `${config} needs ${formatBytes(residentBytes)}, there are ${formatBytes(total)}`,
-      advice: 'take a smaller "meta_batch_size" or "rollouts_per_meta_task" for it',
-    });
-  }
+  for (const finding of tooLarge(report.forecasts, total)) report.add(finding);
 }
 
 function printForecasts({ forecasts, isJson, output }: Report): void {
