@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { embed } from "../../src/cli/embed_run.ts";
 import { reportRuns } from "../../src/cli/report_runs.ts";
 import { UserError } from "../../src/util/errors.ts";
 import { trainInto } from "../evaluation/trained_run.ts";
@@ -33,6 +34,7 @@ async function refused(
 interface ChartData {
   readonly variants?: readonly {
     readonly series: readonly { readonly name: string; readonly y: readonly number[] }[];
+    readonly groups?: readonly { readonly x: readonly number[] }[];
     readonly references?: readonly { readonly label: string }[];
   }[];
 }
@@ -150,6 +152,21 @@ fileTest(
     );
   },
 );
+
+fileTest("report's map of task embeddings is that of embed with the same seed", async (folder) => {
+  const run = `${folder}/run`;
+  await trainInto(run, "mmaml");
+  const options = { tasks: "12", seed: "2", workers: "1" } as const;
+  await embed(run, { ...options, out: `${folder}/embed` }, new MemoryOutput());
+  await reportRuns([run], { ...options, out: `${folder}/r.html` }, new MemoryOutput());
+  const file = Deno.readFileSync(`${folder}/embed/tsne.npy`);
+  // [12, 2] float64 at the end of the file
+  const places = new Float64Array(file.slice(-12 * 2 * 8).buffer);
+  const wanted = Array.from({ length: 12 }, (_, m) => Number(places[2 * m].toPrecision(5)));
+  const { groups } = chartsOf(`${folder}/r.html`)["map-1"].variants![1];
+  const found = groups!.flatMap(({ x }) => x);
+  assert.deepEqual(found.toSorted((a, b) => a - b), wanted.toSorted((a, b) => a - b));
+});
 
 const TINY = ["meta_batch_size=12", "rollouts_per_meta_task=2", "max_path_length=8"]
   .concat("hidden_sizes=[8]", "cell_size=4", "num_promp_steps=1", "device=cpu")
