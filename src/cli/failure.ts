@@ -37,7 +37,7 @@ function textOf(error: unknown): string {
     : message;
 }
 
-/** `error: none.json is not a run folder: there is no params.json in it [run-not-found]`. */
+/** `error: none.json is not a run folder: there is no such folder [run-not-found]`. */
 export function errorLine(error: unknown): string {
   return `error: ${textOf(error)} [${codeOf(error)}]`;
 }

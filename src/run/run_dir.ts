@@ -187,6 +187,18 @@ function isEnvironment(value: JsonValue): boolean {
   return typeof name === "string" && (typeof version === "number" || typeof version === "string");
 }
 
+/** What is there instead of a run, where reading params.json failed with `error`. */
+function whyNoRun(folder: string, error: unknown): string {
+  if (error instanceof Deno.errors.NotADirectory) return "it is a file";
+  if (!(error instanceof Deno.errors.NotFound)) return fileErrorReason(error);
+  try {
+    Deno.statSync(folder);
+    return `there is no ${PARAMS_FILE} in it`;
+  } catch {
+    return "there is no such folder";
+  }
+}
+
 /**
  * What params.json of a run's folder holds.
  *
@@ -198,13 +210,13 @@ export function readRunParams(folder: string): RunParams {
   try {
     text = readWholeText(path);
   } catch (error) {
-    const reason =
-      error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory
-        ? `there is no ${PARAMS_FILE} in it`
-        : fileErrorReason(error);
-    throw new UserError("run-not-found", `${folder} is not a run folder: ${reason}`, {
-      cause: error,
-    });
+    throw new UserError(
+      "run-not-found",
+      `${folder} is not a run folder: ${whyNoRun(folder, error)}`,
+      {
+        cause: error,
+      },
+    );
   }
   const value = parseJsonText(text, path) as Readonly<Record<string, JsonValue>> | null;
   const isObject = (part: JsonValue | undefined) =>

@@ -128,7 +128,7 @@ testInProcess(
           ["promp"],
           /^error: can't embed tasks with promp: promp has no task encoder; give a run of/,
         ],
-        [["missing"], /^error: missing is not a run folder: there is no params.json in it/],
+        [["missing"], /^error: missing is not a run folder: there is no such folder/],
         [["empty"], /^error: empty is not a run folder: there is no params.json in it/],
         [["none"], /^error: the run none has no checkpoint yet/],
         [["damaged", "--checkpoint", "2"], /^error: .*checkpoint-000002.safetensors.*checksum/],

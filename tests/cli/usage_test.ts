@@ -134,7 +134,7 @@ const REFUSED: readonly (readonly [args: string[], message: string, code?: strin
   ],
   [
     ["mmaml", "--resume", "none"],
-    `none is not a run folder: there is no params.json in it`,
+    `none is not a run folder: there is no such folder`,
     "run-not-found",
   ],
   [["mmaml", "--resume", "here", "--out", "x"], `--out can't be combined with --resume`],

@@ -140,7 +140,13 @@ Deno.test({
     inTemporaryFolder(async (folder) => {
       const message = `${folder} is not a run folder: there is no params.json in it`;
       await assert.rejects(RunDir.open(folder), { code: "run-not-found", message });
-      await assert.rejects(RunDir.open(`${folder}/nothing`), { code: "run-not-found" });
+      await assert.rejects(RunDir.open(`${folder}/nothing`), {
+        message: `${folder}/nothing is not a run folder: there is no such folder`,
+      });
+      Deno.writeTextFileSync(`${folder}/file`, "");
+      await assert.rejects(RunDir.open(`${folder}/file`), {
+        message: `${folder}/file is not a run folder: it is a file`,
+      });
       const damaged = ["", "{", "[]", "null", '{"algorithm":"mmaml"}', '{"config":{}}'];
       for (const text of damaged) {
         Deno.writeTextFileSync(`${folder}/params.json`, text);
