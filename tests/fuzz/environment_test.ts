@@ -215,10 +215,13 @@ test("no small MJCF asks for a huge model", () => {
     world(inside("5000", geom)),
     world(inside("100", inside("100", geom))),
     // what ends a copied element may be hidden
-    world(`<replicate count="5001"><!-- </replicate> -->${geom}</replicate>`),
-    world(`<replicate count="5001"><![CDATA[</replicate>]]>${geom}</replicate>`),
-    world(`<replicate count="5001"><?x </replicate>?><frame/>${geom}</replicate>`),
-    world(`<replicate count="5001"><!x </replicate>${geom}</replicate>`),
+    ...[
+      "<!-- > </replicate> -->",
+      "<![CDATA[> </replicate>]]>",
+      "<!x </replicate>",
+      "<?x > </replicate>?>",
+    ]
+      .map((hidden) => world(inside("100", `${hidden}${geom.repeat(60)}`))),
     world('<replicate count="1000000000"></replicate>'),
     world('<composite type="cable" count="10000 1 1"/>'),
     world('<flexcomp count="99 99 99"/>'),
