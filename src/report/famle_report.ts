@@ -29,6 +29,15 @@ const COLORS: Readonly<Record<string, number>> = { famle: 0, maml: 1, mbrl: 2, h
 const RECOVERED = 0.9;
 const LAST_EPISODES = 5;
 
+/** What the machine's facts are called, as in the table of other runs. */
+const MACHINE: Readonly<Record<string, string>> = {
+  platform: "system",
+  cpu: "processor",
+  memory_gib: "memory (GiB)",
+  deno: "Deno",
+  v8: "V8",
+};
+
 function methodName({ method }: { readonly method: string }): string {
   return METHODS[method] ?? method;
 }
@@ -176,8 +185,8 @@ export function adaptSections({ path, result }: FamleResult, at: number): Sectio
     ["device", result.device],
     ["time", formatSeconds(result.seconds)],
     ["metarl", result.metarl_version ?? "-"],
-    ...Object.entries(result.machine).map(([name, value]): [string, string] => [
-      name,
+    ...Object.entries(result.machine).map(([key, value]): [string, string] => [
+      MACHINE[key] ?? key,
       String(value ?? "-"),
     ]),
     ["note", result.details ?? "-"],
