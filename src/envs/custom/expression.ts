@@ -344,10 +344,10 @@ export function parseExpression(text: string, slots: Slots, where: string): Expr
   try {
     tree = jsep(text);
   } catch (error) {
-    const reason = messageOf(error);
+    const reason = messageOf(error).replace(/^./, (first) => first.toLowerCase());
     throw new UserError(
       "env-expression",
-      `${where}: can't read the expression "${text}": ${reason.charAt(0).toLowerCase()}${reason.slice(1)}`,
+      `${where}: can't read the expression "${text}": ${reason}`,
       { cause: error },
     );
   }
