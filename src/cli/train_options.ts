@@ -64,7 +64,10 @@ export function trainCommand(
     .option("--resume <run>", "continue a run exactly where its last checkpoint is")
     .option("--init <checkpoint>", "start from the parameters of a checkpoint file or run folder")
     .addOption(
-      new Option("--on-divergence <what>", "what to do in an iteration that diverges")
+      new Option(
+        "--on-divergence <what>",
+        "what is done in an iteration that diverges (default: stop)",
+      )
         .choices(["stop", "rollback", "halve-step"]),
     )
     .option("--log-grad-norm", "log the norms of the outer gradient")
