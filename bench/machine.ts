@@ -34,7 +34,7 @@ export async function describeMachine(): Promise<Record<string, string>> {
   return {
     deno: Deno.version.deno,
     v8: Deno.version.v8,
-    system: `${Deno.build.os} ${Deno.osRelease()}`,
+    system: `${Deno.build.os} ${Deno.build.arch}`,
     processor: processor(),
     cores: `${navigator.hardwareConcurrency}`,
     memory: `${memory.toFixed(0)} GiB`,
