@@ -7,16 +7,14 @@ import { UserError } from "../util/errors.ts";
 import {
   domainOf,
   frame,
+  labelledChart,
   type LegendEntry,
   LINE_HEIGHT,
   PALETTE,
   plotIn,
   scaleOf,
-  shorten,
   svgDocument,
   type SvgElement,
-  svgElement,
-  TEXT_SIZE,
 } from "./chart.ts";
 
 const MARGIN = { top: 12, right: 16, bottom: 44, left: 52 };
@@ -110,18 +108,11 @@ export function armPicture(spec: ArmPictureSpec): string {
         ...jointMarks(arms[arms.length - 1], panel.damagedJoints ?? []),
       ],
     });
-    chart.setAttribute("x", `${left}`);
-    chart.setAttribute("y", `${top + LINE_HEIGHT + 4}`);
-    const middle = left + MARGIN.left + inner / 2;
-    return [
-      svgElement(
-        document,
-        "text",
-        { x: middle, y: top + TEXT_SIZE + 1, "text-anchor": "middle" },
-        shorten(panel.label, inner + 2 * MARGIN.right - 4),
-      ),
-      chart,
-    ];
+    return labelledChart(document, {
+      ...{ chart, label: panel.label, left, top },
+      middle: left + MARGIN.left + inner / 2,
+      room: inner + 2 * MARGIN.right - 4,
+    });
   };
 
   return frame(document, {

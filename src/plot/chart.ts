@@ -329,6 +329,27 @@ export interface FrameSpec {
   readonly body: (headerHeight: number) => { elements: readonly SvgElement[]; height: number };
 }
 
+/** A chart of a row of charts: the chart itself below its label. */
+export interface LabelledChart {
+  readonly chart: SvgElement;
+  readonly label: string;
+  /** Upper left corner. */
+  readonly left: number;
+  readonly top: number;
+  /** Middle of the label along x, and the room that it has. */
+  readonly middle: number;
+  readonly room: number;
+}
+
+/** Places a chart below its label; gives both. */
+export function labelledChart(document: SvgDocument, place: LabelledChart): SvgElement[] {
+  const { chart, label, left, top, middle, room } = place;
+  chart.setAttribute("x", `${left}`);
+  chart.setAttribute("y", `${top + LINE_HEIGHT + 4}`);
+  const at = { x: middle, y: top + TEXT_SIZE + 1, "text-anchor": "middle" };
+  return [svgElement(document, "text", at, shorten(label, room)), chart];
+}
+
 /** The picture as SVG. */
 export function frame(document: SvgDocument, spec: FrameSpec): string {
   const { width, title, legend = [], body } = spec;

@@ -9,6 +9,7 @@ import {
   domainOf,
   frame,
   INSET,
+  labelledChart,
   type LegendEntry,
   LINE_HEIGHT,
   MARK_SIZE,
@@ -16,11 +17,8 @@ import {
   PALETTE,
   plotIn,
   scaleOf,
-  shorten,
   svgDocument,
   type SvgElement,
-  svgElement,
-  TEXT_SIZE,
 } from "./chart.ts";
 
 const MARGIN = { top: 6, right: 18, bottom: 44, left: 58 };
@@ -155,18 +153,11 @@ export function scatterChart(spec: ScatterSpec): string {
         ...(names === undefined ? plainDots(points) : markedDots(points)),
       ],
     });
-    chart.setAttribute("x", `${left}`);
-    chart.setAttribute("y", `${top + LINE_HEIGHT + 4}`);
-    const at = { x: left + MARGIN.left + inner / 2, y: top + TEXT_SIZE + 1 };
-    return [
-      svgElement(
-        document,
-        "text",
-        { ...at, "text-anchor": "middle" },
-        shorten(panel.label, inner + 2 * MARGIN.right - 4),
-      ),
-      chart,
-    ];
+    return labelledChart(document, {
+      ...{ chart, label: panel.label, left, top },
+      middle: left + MARGIN.left + inner / 2,
+      room: inner + 2 * MARGIN.right - 4,
+    });
   };
 
   return frame(document, {

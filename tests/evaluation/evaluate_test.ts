@@ -20,6 +20,9 @@ import { KeyedRandom, Purpose } from "../../src/util/prng.ts";
 import { mean } from "../../src/util/statistics.ts";
 import { inTemporaryFolder } from "../cli/metarl_process.ts";
 import { lacks } from "../permissions.ts";
+import { PARAMS } from "../run/sample_run.ts";
+import { withCutRollouts } from "../trainer/changed_point.ts";
+import { tinyConfig, train } from "../trainer/tiny.ts";
 import { trainInto } from "./trained_run.ts";
 
 const VERSION = "0.1.0";
@@ -349,3 +352,21 @@ runTest(
     return Promise.resolve();
   },
 );
+
+Deno.test({
+  name: "evaluate() counts the rollouts that were cut, and their steps",
+  ignore: NEEDS,
+  fn: () =>
+    withCutRollouts(async (path) => {
+      const config = tinyConfig({ env: path, n_itr: 1 });
+      const { writer: { checkpoints: [checkpoint] } } = await train("promp", config);
+      const run: LoadedRun = {
+        ...{ path: "test", params: PARAMS, algorithm: "promp", config, checkpoint },
+        ...{ env: await loadEnv(path), checkpointPath: "test", notices: [] },
+      };
+      const { nonFinite, environmentSteps } = await evaluate(run, { ...REQUEST, tasks: 4 });
+      // one rollout of 3 in 4 tasks and 3 rounds; 4 of its 12 steps are left
+      assert.equal(nonFinite, 4 * 3);
+      assert.equal(environmentSteps, 4 * 3 * (12 + 12 + 4));
+    }),
+});

@@ -19,42 +19,13 @@ import {
 import type { EnvSpec } from "../../src/envs/env.ts";
 import { metaRow } from "../../src/trainer/meta_row.ts";
 import type { MetaAlgorithm } from "../../src/trainer/types.ts";
-import { inTemporaryFolder } from "../cli/metarl_process.ts";
 import { testNeeding } from "../permissions.ts";
+import { withCutRollouts, withPoint } from "./changed_point.ts";
 import { MemoryWriter, tinyConfig, train } from "./tiny.ts";
 
 const test = testNeeding("read", "write");
-const POINT = new URL("../../examples/point_wind.ts", import.meta.url).href;
 
 type Changes = Readonly<Record<string, unknown>>;
-
-/**
- * The example's point, changed: `body` gets the path of a module in which `code` runs after every
- * step of the environment `env`, which was set to the task `task` [2].
- */
-async function withPoint(code: string, body: (path: string) => Promise<void>): Promise<void> {
-  await inTemporaryFolder(async (folder) => {
-    const path = `${folder}/env.ts`;
-    Deno.writeTextFileSync(
-      path,
-      `import point from ${JSON.stringify(POINT)};
-      export default {
-        configure() {
-          const factory = point.configure({});
-          return { ...factory, async createInstance() {
-            const env = await factory.createInstance();
-            let task;
-            const [setTask, step] = [env.setTask.bind(env), env.step.bind(env)];
-            env.setTask = (row) => { task = [...row]; setTask(row); };
-            env.step = (action) => { step(action); ${code}; };
-            return env;
-          } };
-        },
-      };`,
-    );
-    await body(path);
-  });
-}
 
 /** Breaks in one of some iterations: where a task's wind blows hard to the right. */
 const BROKEN_TASKS = "if (task[0] > WIND) env.obs[1] = NaN";
@@ -144,32 +115,18 @@ test("stop: an environment that gives NaN in all rollouts of a task is named wit
 });
 
 test("an environment that gives NaN in some rollouts of a task cuts these, and says so", async () => {
-  // every third instance is one rollout of each task
-  await withPoint(
-    "if (++env.steps === 5 && env.isLast) env.obs[0] = NaN",
-    async (path) => {
-      const text = Deno.readTextFileSync(path)
-        .replace(
-          "return env;",
-          `env.isLast = ++made % 3 === 0;
-          const reset = env.reset.bind(env);
-          env.reset = (random) => { env.steps = 0; reset(random); };
-          return env;`,
-        )
-        .replace("export default", "let made = 0; export default");
-      Deno.writeTextFileSync(path, text);
-      const { writer, notices, message, kinds } = await diverge({ env: path, n_itr: 1 });
-      assert.deepEqual([message, kinds], ["", [0]]);
-      assert.equal(writer.checkpoints.length, 1);
-      // one rollout of each of 5 tasks, in 3 rounds
-      const cut = notices.filter((line) => line.includes(" were cut because "));
-      assert.deepEqual(cut, [
-        `iteration 0: 15 rollouts were cut because PointWind gave numbers that are not finite`,
-      ]);
-      // of 12 steps, 4 are left of those
-      assert.equal(writer.rows[0]["n_timesteps"], 15 * (12 + 12 + 4));
-    },
-  );
+  await withCutRollouts(async (path) => {
+    const { writer, notices, message, kinds } = await diverge({ env: path, n_itr: 1 });
+    assert.deepEqual([message, kinds], ["", [0]]);
+    assert.equal(writer.checkpoints.length, 1);
+    // one rollout of each of 5 tasks, in 3 rounds
+    const cut = notices.filter((line) => line.includes(" were cut because "));
+    assert.deepEqual(cut, [
+      `iteration 0: 15 rollouts were cut because PointWind gave numbers that are not finite`,
+    ]);
+    // of 12 steps, 4 are left of those
+    assert.equal(writer.rows[0]["n_timesteps"], 15 * (12 + 12 + 4));
+  });
 });
 
 test("stop: a gradient whose square is infinite is not taken for a small one", async () => {
