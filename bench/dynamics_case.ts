@@ -10,18 +10,7 @@ import type { Command, DynamicsOptimizer } from "../src/compute/kernels.ts";
 import { dynamicsLayout, type DynamicsSpec, dynamicsWidths } from "../src/compute/layout.ts";
 import { KeyedRandom, Purpose } from "../src/util/prng.ts";
 
-export const REACHER: DynamicsSpec = {
-  ...{ inputDim: 17, outputDim: 12, situations: 11, embeddingDim: 8 },
-  ...{ hiddenSizes: [70, 50], activation: "relu", outputLimit: 10 },
-};
-export const ANT: DynamicsSpec = {
-  ...{ inputDim: 35, outputDim: 27, situations: 20, embeddingDim: 5 },
-  ...{ hiddenSizes: [200, 200, 100], activation: "relu", outputLimit: 10 },
-};
-export const SINE: DynamicsSpec = {
-  ...{ inputDim: 1, outputDim: 1, situations: 10, embeddingDim: 5 },
-  ...{ hiddenSizes: [20, 20, 20], activation: "tanh", outputLimit: null },
-};
+export { ANT, REACHER, SINE } from "../tests/compute/dynamics_cases.ts";
 
 export const DISCOUNT = 0.99;
 export const GOAL = [-0.3, 0.4];

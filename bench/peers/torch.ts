@@ -41,7 +41,8 @@ export class TorchPeer {
 
   private constructor(script: string, allocator: Allocator) {
     this.#process = new Deno.Command(PYTHON, {
-      args: [new URL(script, import.meta.url).pathname],
+      // -B: no compiled copy of lines.py is left behind
+      args: ["-B", new URL(script, import.meta.url).pathname],
       ...{ stdin: "piped", stdout: "piped", stderr: "inherit" },
       env: allocator === "tuned" ? TUNED : {},
     }).spawn();

@@ -8,11 +8,12 @@ Talks by lines of JSON on standard input and output:
 """
 
 import json
-import sys
 import time
 
 import torch
 from torch import Tensor, nn
+
+from lines import serve
 
 
 class Model(nn.Module):
@@ -125,25 +126,17 @@ class Case:
         )
 
 
-def main() -> None:
-    case: Case | None = None
-    print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
-    for line in sys.stdin:
-        ask = json.loads(line)
-        answer: dict[str, object] = {}
-        if ask["do"] == "load":
-            case = Case(ask["folder"])
-        elif case is None:
-            raise ValueError("nothing was loaded")
-        elif ask["do"] == "run":
-            start = time.perf_counter()
-            case.run()
-            answer["seconds"] = time.perf_counter() - start
-        elif ask["do"] == "write":
-            with open(f"{ask['folder']}/result.f32", "wb") as file:
-                file.write(case.result.contiguous().numpy().tobytes())
-        print(json.dumps(answer), flush=True)
+def run(case: Case, _ask: dict) -> dict:
+    start = time.perf_counter()
+    case.run()
+    return {"seconds": time.perf_counter() - start}
+
+
+def write(case: Case, ask: dict) -> dict:
+    with open(f"{ask['folder']}/result.f32", "wb") as file:
+        file.write(case.result.contiguous().numpy().tobytes())
+    return {}
 
 
 if __name__ == "__main__":
-    main()
+    serve(lambda ask: Case(ask["folder"]), {"run": run, "write": write})

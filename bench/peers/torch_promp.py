@@ -13,11 +13,12 @@ Talks by lines of JSON on standard input and output:
 """
 
 import json
-import sys
 import time
 
 import torch
 from torch import Tensor
+
+from lines import serve
 
 
 class Case:
@@ -165,36 +166,29 @@ def meta_gradient(case: Case) -> float:
     return loss
 
 
-def peak_memory() -> int:
+def peak_memory(_case: Case | None, _ask: dict) -> dict:
     """Largest resident size of this process so far, bytes."""
     with open("/proc/self/status") as file:
         line = next(line for line in file if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024
+    return {"peak": int(line.split()[1]) * 1024}
 
 
-def main() -> None:
-    case: Case | None = None
-    print(json.dumps({"torch": torch.__version__, "threads": torch.get_num_threads()}), flush=True)
-    for line in sys.stdin:
-        ask = json.loads(line)
-        answer: dict[str, object] = {}
-        if ask["do"] == "load":
-            case = Case(ask["folder"], ask["chunk"])
-        elif ask["do"] == "memory":
-            answer["peak"] = peak_memory()
-        elif case is None:
-            raise ValueError("nothing was loaded")
-        elif ask["do"] == "gradient":
-            start = time.perf_counter()
-            answer["loss"] = meta_gradient(case)
-            answer["seconds"] = time.perf_counter() - start
-        elif ask["do"] == "write":
-            for name, leaf in (("policy", case.policy), ("encoder", case.encoder)):
-                if leaf is not None:
-                    with open(f"{ask['folder']}/{name}_gradient.f32", "wb") as file:
-                        file.write(leaf.grad.contiguous().numpy().tobytes())
-        print(json.dumps(answer), flush=True)
+def gradient(case: Case, _ask: dict) -> dict:
+    start = time.perf_counter()
+    loss = meta_gradient(case)
+    return {"loss": loss, "seconds": time.perf_counter() - start}
+
+
+def write(case: Case, ask: dict) -> dict:
+    for name, leaf in (("policy", case.policy), ("encoder", case.encoder)):
+        if leaf is not None:
+            with open(f"{ask['folder']}/{name}_gradient.f32", "wb") as file:
+                file.write(leaf.grad.contiguous().numpy().tobytes())
+    return {}
 
 
 if __name__ == "__main__":
-    main()
+    serve(
+        lambda ask: Case(ask["folder"], ask["chunk"]),
+        {"gradient": gradient, "write": write, "memory": peak_memory},
+    )
