@@ -5,62 +5,41 @@
  *     deno task build:page            writes the file
  *     deno task build:page --check    exit 1 where the tracked file is not of these sources
  *
- * The file's first line names the sources' check sum and the Deno that bundled it. The check
- * compares the sum, and where it is the same Deno, every byte.
+ * The file's first line has the check sums of the sources and of the script, and the Deno that
+ * bundled it: the same Deno bundles the same bytes.
  */
+import { bundle, checkSums, importOf, sha256 } from "./bundle.ts";
+
 const root = new URL("..", import.meta.url);
 const PAGE = new URL("src/report/page/", root);
 /** Must go with every copy of what is bundled. */
 const LICENSES = new URL("docs/licenses/observable-plot.txt", root);
-const TARGET = new URL("src/report/page_script.js", root);
+const FILE = "src/report/page_script.js";
+const TARGET = new URL(FILE, root);
 
 /** Check sum of everything that the script is made of. */
-async function sourcesSha256(): Promise<string> {
+function sourcesSum(): Promise<string> {
   const names = [...Deno.readDirSync(PAGE)].map(({ name }) => name).sort();
   const texts = names.map((name) => Deno.readTextFileSync(new URL(name, PAGE)));
-  const { imports } = JSON.parse(Deno.readTextFileSync(new URL("deno.json", root)));
   texts.push(Deno.readTextFileSync(new URL("src/report/model.ts", root)));
-  texts.push(Deno.readTextFileSync(LICENSES), imports["@observablehq/plot"]);
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(texts.join("\0")));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return sha256(...texts, Deno.readTextFileSync(LICENSES), importOf("@observablehq/plot"));
 }
 
-async function bundle(): Promise<string> {
-  const output = await Deno.makeTempFile({ suffix: ".js" });
-  try {
-    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["bundle", "--quiet", "--platform", "browser", "--format", "iife", "--minify"],
-        ...["--output", output, new URL("main.ts", PAGE).pathname],
-      ],
-      cwd: root.pathname,
-      // esbuild comes from the npm registry; its certificate may be one of the system's
-      env: { DENO_TLS_CA_STORE: "system,mozilla", NO_COLOR: "1" },
-    }).output();
-    if (!success) throw new Error(`Cannot bundle:\n${new TextDecoder().decode(stderr)}`);
-    const text = await Deno.readTextFile(output);
-    if (/<\/script|<!--/i.test(text)) {
-      throw new Error("Cannot put the bundle into a page: it has text that ends a script element");
-    }
-    return `/*\n${Deno.readTextFileSync(LICENSES)}*/\n${text.trimEnd()}`;
-  } finally {
-    await Deno.remove(output);
-  }
-}
-
-const sum = await sourcesSha256();
-const head = `/* deno task build:page, sources ${sum}, deno ${Deno.version.deno} */`;
+const sources = await sourcesSum();
 if (Deno.args.includes("--check")) {
-  const tracked = Deno.readTextFileSync(TARGET);
-  const isCurrent = tracked.startsWith(head)
-    ? tracked === `${head}\n${await bundle()}\n`
-    : tracked.includes(`, sources ${sum}, `);
-  if (!isCurrent) {
-    console.error("src/report/page_script.js is not of these sources; run: deno task build:page");
-    Deno.exit(1);
-  }
+  const [head, ...rest] = Deno.readTextFileSync(TARGET).split("\n");
+  const stated = /, sources (?<sources>\w+), script (?<script>\w+), /.exec(head)?.groups ?? {};
+  checkSums(FILE, "build:page", stated, { sources, script: await sha256(rest.join("\n")) });
 } else {
-  const text = `${head}\n${await bundle()}\n`;
-  await Deno.writeTextFile(TARGET, text);
-  console.log(`src/report/page_script.js: ${text.length} characters`);
+  const script = (await bundle(new URL("main.ts", PAGE), "iife")).trimEnd();
+  if (/<\/script|<!--/i.test(script)) {
+    throw new Error("Cannot put the bundle into a page: it has text that ends a script element");
+  }
+  const body = `/*\n${Deno.readTextFileSync(LICENSES)}*/\n${script}\n`;
+  const sums = `sources ${sources}, script ${await sha256(body)}`;
+  await Deno.writeTextFile(
+    TARGET,
+    `/* deno task build:page, ${sums}, deno ${Deno.version.deno} */\n${body}`,
+  );
+  console.log(`${FILE}: ${body.length} characters`);
 }

@@ -1,4 +1,4 @@
-/* deno task build:page, sources 09f88c7e6a429fdd5490a4585712d55ef34546229664083a9585f5699c5c810a, deno 2.9.6 */
+/* deno task build:page, sources 09f88c7e6a429fdd5490a4585712d55ef34546229664083a9585f5699c5c810a, script 453baf10c9017798c8c2c200f81ab05cfe8f8fccc8b3bc3299219ca5c003bab7, deno 2.9.6 */
 /*
 Pages of metarl report contain Observable Plot 0.6.17, modules of D3 7, internmap and isoformat.
 

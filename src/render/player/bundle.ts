@@ -1,7 +1,10 @@
 /** Made by tools/build_player.ts. three.js: MIT, Copyright 2010-2026 three.js authors. */
 
 /** SHA-256 of the sources. */
-export const SOURCES = "549bf9eb32391ae5ed847233db7750419e13637e96ba4f6e7e0ba0e4aaffa696";
+export const SOURCES = "e37dcd8719618c6971fe60c0f2d47bfae718585da10aeefde5b30c1b4608f6b9";
+
+/** SHA-256 of {@link PLAYER}. */
+export const PLAYER_SUM = "15556f86320b5dbdb88787fdce62d7fbfe8bfe765b4021780d55dd00eaf5765b";
 
 /** The player (564603 bytes): raw deflate, base64. */
 export const PLAYER = [
