@@ -270,6 +270,15 @@ export const CONFIG_KEYS = {
       "again with half the step size (docs/runs.md)",
     freeOnResume: true,
   },
+  maxCutRollouts: {
+    published: "max_cut_rollouts",
+    ...integer(0),
+    default: 0,
+    help:
+      "Rollouts of a task that may end early since the environment gives a number that is not " +
+      "finite; with more of them, or with all, the iteration has diverged",
+    freeOnResume: true,
+  },
   maxInnerKl: {
     published: "max_inner_kl",
     ...orNull(above(0)),

@@ -1,6 +1,6 @@
 /**
- * Iterations that diverged: the column of progress.csv that tells of them, and its numbers in words
- * (docs/runs.md, "When a run diverges").
+ * Iterations that diverged, or that left rollouts out: the column of progress.csv that tells of
+ * them, and its numbers in words (docs/runs.md, "When a run diverges").
  */
 import { ITERATION_COLUMN, type ProgressRow } from "../run/log.ts";
 
@@ -19,18 +19,24 @@ const TEXTS: Readonly<Record<number, string>> = {
   8: "the return has fallen by more than max_return_drop",
 };
 
-/** An iteration that diverged. */
+/** Number of an iteration that was done without some rollouts. */
+const CUT = 9;
+
+/** An iteration that diverged, or that left rollouts out. */
 export interface Divergence {
   readonly iteration: number;
   readonly text: string;
 }
 
-/** The iterations of these rows that diverged, in order. */
+/** The iterations of these rows that diverged or left rollouts out, in order. */
 export function divergences(rows: readonly ProgressRow[]): Divergence[] {
   return rows.flatMap((row) => {
     const number = row[EVENT_COLUMN];
     const iteration = row[ITERATION_COLUMN];
     if (!number || iteration === null) return [];
-    return [{ iteration, text: `diverged: ${TEXTS[number] ?? `event ${number}`}` }];
+    const text = number === CUT
+      ? "rollouts were cut: observations are not finite"
+      : `diverged: ${TEXTS[number] ?? `event ${number}`}`;
+    return [{ iteration, text }];
   });
 }

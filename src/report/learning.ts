@@ -90,7 +90,7 @@ function curveSeries(
   return { name, color: group.color, look, ...groupCurve(group, pick, most) };
 }
 
-/** Iterations that diverged. */
+/** Iterations that diverged or left rollouts out. */
 function marksOf({ groups }: EnvironmentRuns): ChartMark[] {
   return groups.flatMap(({ label: name, color, runs }) =>
     runs.flatMap(({ run, label }) =>
@@ -104,9 +104,8 @@ function marksOf({ groups }: EnvironmentRuns): ChartMark[] {
 
 /** What the marks of a chart are; nothing where it has none. */
 function marksText(marks: readonly ChartMark[]): string {
-  return marks.length === 0
-    ? ""
-    : ` Triangles: iterations that diverged, ${formatCount(marks.length)} in all.`;
+  return marks.length === 0 ? "" : ` Triangles: iterations that diverged or left rollouts out, ` +
+    `${formatCount(marks.length)} in all.`;
 }
 
 /** Returns of all groups, before and after adaptation. */

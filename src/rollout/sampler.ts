@@ -59,8 +59,10 @@ export interface SampleJob {
 export class Sampler {
   readonly #envs: readonly Env[];
   readonly #random: KeyedRandom;
-  /** [E] steps taken */
+  /** [E] finite steps */
   readonly #lengths: Uint32Array;
+  /** [E] 1: already broken when its episode began */
+  readonly #brokenAtReset: Uint8Array;
   /** [A] */
   readonly #std: Float64Array;
   /** [E][A] in actuator units */
@@ -71,14 +73,16 @@ export class Sampler {
     this.#envs = envs;
     this.#random = new KeyedRandom(seed);
     this.#lengths = new Uint32Array(envs.length);
+    this.#brokenAtReset = new Uint8Array(envs.length);
     this.#std = new Float64Array(envs[0].spec.actDim);
     this.#controls = envs.map(({ spec }) => new Float64Array(spec.actDim));
   }
 
   /**
    * Fills `job.batch` (all but `advantages` and `discountedReturns`). A rollout ends when it
-   * terminates, after T steps, or when the simulator gives an observation or a reward that is
-   * not finite: the step that did is dropped and the rollout marked in `nonFinite`.
+   * terminates, after T steps, or when the simulator gives an observation, a reward or a part of
+   * one that is not finite: the step that did is dropped and the rollout marked in `nonFinite`;
+   * {@link brokenRollout} says what it was.
    * @returns milliseconds spent inside of the environments' `step`
    * @throws RunError `policy-not-finite` where the policy gives an action that is not finite,
    * `env-not-finite` where no rollout has a single finite step.
@@ -125,10 +129,30 @@ export class Sampler {
       throw new RunError(
         "env-not-finite",
         `Cannot sample ${place(job)}: ${this.#envs[0].spec.name} gives numbers that are not ` +
-          "finite in the first step of every rollout",
+          `finite in the first step of every rollout (${this.brokenRollout(batch)})`,
       );
     }
     return stepMs;
+  }
+
+  /**
+   * Where the first of the rollouts that were cut broke, and its number, after the batch was
+   * sampled and before anything else is: `rollout 2, step 7: observation x is NaN`; `null`: none
+   * was cut.
+   */
+  brokenRollout({ nonFinite }: TrajectoryBatch): string | null {
+    const e = nonFinite.indexOf(1);
+    if (e < 0) return null;
+    const { obs, reward, rewardParts, spec } = this.#envs[e];
+    const bad = (value: number) => !isFinite32(value);
+    const when = this.#brokenAtReset[e] === 1 ? "at its start" : `step ${this.#lengths[e]}`;
+    const [o, r] = [obs.findIndex(bad), rewardParts.findIndex(bad)];
+    const found = o >= 0
+      ? `observation ${spec.observation[o].name} is ${inWords(obs[o])}`
+      : r >= 0
+      ? `the reward's part ${spec.rewardParts[r].name} is ${inWords(rewardParts[r])}`
+      : `the reward is ${inWords(reward)}`;
+    return `rollout ${e}, ${when}: ${found}`;
   }
 
   /** Resets all environments to the task and clears what a rollout accumulates. */
@@ -148,7 +172,8 @@ export class Sampler {
     }
     job.outside?.leave();
     for (let e = 0; e < this.#envs.length; e++) {
-      if (!allFinite(this.#envs[e].obs)) batch.nonFinite[e] = 1;
+      const isBroken = !allFinite(this.#envs[e].obs);
+      this.#brokenAtReset[e] = batch.nonFinite[e] = isBroken ? 1 : 0;
     }
   }
 
@@ -183,7 +208,7 @@ export class Sampler {
   #record(batch: TrajectoryBatch, e: number, t: number): void {
     const { maxSteps, rewardParts } = batch.sizes;
     const env = this.#envs[e];
-    if (!isFinite32(env.reward) || !allFinite(env.obs)) {
+    if (!isFinite32(env.reward) || !allFinite(env.rewardParts) || !allFinite(env.obs)) {
       batch.nonFinite[e] = 1;
       return;
     }
@@ -223,6 +248,11 @@ const LARGEST_FLOAT32 = 3.4028234663852886e38;
 /** Whether `value` is a finite number also as float32. */
 function isFinite32(value: number): boolean {
   return Math.abs(value) <= LARGEST_FLOAT32;
+}
+
+/** A number that {@link isFinite32} refuses. */
+function inWords(value: number): string {
+  return Number.isFinite(value) ? `${value}, infinite as float32` : `${value}`;
 }
 
 function allFinite(values: Float64Array): boolean {

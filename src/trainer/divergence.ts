@@ -12,7 +12,7 @@ import { RunError } from "../util/errors.ts";
 
 /** What went wrong; the numbers of the column `Divergence`. Never renumber. */
 export const DivergenceKind = {
-  /** The environment cut every rollout of a task. */
+  /** A number of the environment, in more rollouts than `max_cut_rollouts` or in all of a task. */
   OBSERVATION: 1,
   /** A number of a worker: action, loss, KL or parameter of an inner step. */
   ADAPTATION: 2,
@@ -28,6 +28,8 @@ export const DivergenceKind = {
   OUTER_KL: 7,
   /** Fallen by more than `max_return_drop`. */
   RETURN: 8,
+  /** As {@link OBSERVATION}, in fewer rollouts: they were cut, and the step was taken. */
+  CUT: 9,
 } as const;
 /** One of the values of {@link DivergenceKind}. */
 export type DivergenceKind = typeof DivergenceKind[keyof typeof DivergenceKind];
@@ -98,6 +100,10 @@ export interface Reaction {
 const ADVICE = "go on with --resume and --on-divergence rollback or halve-step, or start again " +
   "with a lower learning_rate or inner_lr";
 
+/** Of an environment that broke. */
+const ADVICE_BROKEN = "go on with --resume and --on-divergence rollback, or leave such rollouts " +
+  "out with --set max_cut_rollouts=N";
+
 /** Decides about an event of an iteration that began (or begins again) with `guard`. */
 export function reactTo(
   { kind, culprit }: Divergence,
@@ -110,7 +116,9 @@ export function reactTo(
     guard,
     text: `the state before this iteration is kept; ${reason}`,
   });
-  if (config.onDivergence === "stop") return end(ADVICE);
+  if (config.onDivergence === "stop") {
+    return end(kind === DivergenceKind.OBSERVATION ? ADVICE_BROKEN : ADVICE);
+  }
   if (eventsInARow >= MOST_EVENTS) {
     return end(
       `this is event ${eventsInARow} without an iteration between them that was done: start again ` +

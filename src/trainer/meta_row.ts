@@ -11,7 +11,7 @@ import { progressColumns, type ProgressRow } from "../run/log.ts";
 import { type RunError, UserError } from "../util/errors.ts";
 import { exp } from "../util/math.ts";
 import { mean } from "../util/statistics.ts";
-import type { Divergence, GuardState } from "./divergence.ts";
+import { type Divergence, DivergenceKind, type GuardState } from "./divergence.ts";
 import type { MetaState } from "./meta_state.ts";
 import type { TaskReport } from "./sampler_protocol.ts";
 
@@ -67,7 +67,7 @@ function rewardPartColumns(env: EnvSpec): string[] {
   });
 }
 
-/** Column with the number of what diverged, 0: nothing. */
+/** Column with the number of what diverged, or of rollouts that were cut; 0: nothing. */
 const DIVERGENCE_COLUMN = "Divergence";
 
 const GRADIENT_COLUMNS = { policy: "GradNormPolicy", encoder: "GradNormEncoder" } as const;
@@ -166,12 +166,13 @@ export function metaRow(
       ...learned.gradientNorms,
     });
   }
+  const hasCuts = sampled?.reports.some(({ firstCut }) => firstCut !== null) ?? false;
   return {
     ...row,
     KLCoeffInner: mean(before.klCoeff),
     InnerLr: config.innerLr * guard.innerLrScale,
     OuterLr: config.outerLr * guard.outerLrScale,
-    [DIVERGENCE_COLUMN]: events[0]?.kind ?? 0,
+    [DIVERGENCE_COLUMN]: events[0]?.kind ?? (hasCuts ? DivergenceKind.CUT : 0),
     ...times,
   };
 }

@@ -283,9 +283,10 @@ class MetaTraining {
     const statistics = steps.map(pathStatistics);
     const nonFinite = statistics.reduce((sum, { numNonFinite }) => sum + numNonFinite, 0);
     if (nonFinite > 0) {
+      const { firstCut } = reports.find(({ firstCut }) => firstCut !== null)!;
       this.notice(
         `iteration ${iteration}: ${nonFinite} rollouts were cut because ${this.env.spec.name} ` +
-          "gave numbers that are not finite",
+          `gave numbers that are not finite (${firstCut}); the step is taken with the others`,
       );
     }
     const environmentSteps = statistics.reduce((sum, { numSteps }) => sum + numSteps, 0);

@@ -13,9 +13,11 @@ export interface SamplerSetup {
   readonly memory: MetaBatchMemory;
 }
 
-/** Milliseconds that a job spent; its results are in the shared memory. */
+/** A job that is done, and milliseconds that it spent; its results are in the shared memory. */
 export interface TaskReport {
   readonly task: number;
+  /** Where the first rollout was cut, and why: `task 2, round 0, rollout 1, step 7: ...`. */
+  readonly firstCut: string | null;
   readonly samplingMs: number;
   /** Of {@link samplingMs}, inside of the environments' `step`: physics, observation, reward. */
   readonly envStepMs: number;

@@ -14,6 +14,7 @@ import { loadEnv } from "../envs/registry.ts";
 import { SampleProcessor } from "../rollout/processor.ts";
 import { type OutsideCalls, type SampleJob, Sampler } from "../rollout/sampler.ts";
 import {
+  nonFiniteCount,
   sampleCount,
   type TrajectoryBatch,
   viewTrajectoryBatch,
@@ -228,7 +229,8 @@ export class TaskRunner {
 
   /**
    * Samples and adapts task `task`; the results are in the shared memory.
-   * @throws Divergence where a number of this task is not finite
+   * @throws Divergence where a number of this task is not finite; of the environment's, where more
+   * than `max_cut_rollouts` rollouts of a round had to be cut, or all of them
    * @param outside told around the environments' code
    * @param slot index in the memory, where that is not the task's number
    */
@@ -244,6 +246,7 @@ export class TaskRunner {
       ms[phase] += performance.now() - start;
     };
     kernels.load(memory);
+    let firstCut: string | null = null;
     for (let k = 0; k <= this.#spec.innerSteps; k++) {
       const batch = viewTrajectoryBatch(memory.sizes, memory.trajectories[k][slot]);
       const logStd = kernels.logStd;
@@ -261,6 +264,8 @@ export class TaskRunner {
           outside,
         });
       });
+      const cut = this.#sampler.brokenRollout(batch);
+      if (cut !== null) firstCut ??= `task ${task}, round ${k}, ${cut}`;
       timed("processingMs", () => this.#processor.process(batch));
       if (k === this.#spec.innerSteps) break;
       timed("innerStepMs", () => {
@@ -282,7 +287,7 @@ export class TaskRunner {
         );
       });
     }
-    return { task, ...ms };
+    return { task, firstCut, ...ms };
   }
 
   /** One round; gives the milliseconds inside of the environments' `step`. */
@@ -299,29 +304,21 @@ export class TaskRunner {
         throw new Divergence(DivergenceKind.ADAPTATION, culprit, code, text);
       }
       if (code !== "env-not-finite") throw error;
-      const text = `${message}${this.#valueNotFinite()}`;
-      throw new Divergence(DivergenceKind.OBSERVATION, culprit, code, text);
+      throw new Divergence(DivergenceKind.OBSERVATION, culprit, code, message);
     }
-    const { nonFinite, sizes: { rollouts } } = job.batch;
-    if (!nonFinite.every((flag) => flag === 1)) return stepMs;
+    const { batch, iteration, task, round } = job;
+    const [cut, { rollouts }] = [nonFiniteCount(batch), batch.sizes];
+    const allowed = this.#setup.config.maxCutRollouts;
+    if (cut <= allowed && cut < rollouts) return stepMs;
+    const reason = cut > allowed ? `above max_cut_rollouts (${allowed})` : "which is all of them";
     throw new Divergence(
       DivergenceKind.OBSERVATION,
       culprit,
       "env-not-finite",
-      `iteration ${job.iteration}, task ${job.task}, round ${job.round}: ` +
-        `${this.#envs[0].spec.name} gave numbers that are not finite in all of the ${rollouts} ` +
-        `rollouts${this.#valueNotFinite()}`,
+      `iteration ${iteration}, task ${task}, round ${round}: ${this.#envs[0].spec.name} gave ` +
+        `numbers that are not finite in ${cut} of ${rollouts} rollouts ` +
+        `(${this.#sampler.brokenRollout(batch)}), ${reason}`,
     );
-  }
-
-  /** ` (observation x is NaN)`: what the first environment that broke gave. */
-  #valueNotFinite(): string {
-    for (const { obs, reward, spec } of this.#envs) {
-      const at = obs.findIndex((value) => !Number.isFinite(Math.fround(value)));
-      if (at >= 0) return ` (observation ${spec.observation[at].name} is ${obs[at]})`;
-      if (!Number.isFinite(Math.fround(reward))) return ` (the reward is ${reward})`;
-    }
-    return "";
   }
 
   /** Encoder input [E, T, I]: rows of observation, action, reward; zero rows in front. */

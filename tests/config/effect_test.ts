@@ -74,7 +74,7 @@ const TESTED_ELSEWHERE: readonly ConfigKey[] = [
   ...["saveSteps", "device", "maxCheckpoints"] as const,
   ...["keepEveryHours", "keepEveryIterations"] as const,
   // tests/trainer/divergence_test.ts
-  ...["onDivergence", "maxInnerKl", "maxOuterKl", "maxReturnDrop"] as const,
+  ...["onDivergence", "maxInnerKl", "maxOuterKl", "maxReturnDrop", "maxCutRollouts"] as const,
   // tests/cli/train_test.ts
   ...["parallel", "workers", "outDir", "initCheckpoint"] as const,
 ];

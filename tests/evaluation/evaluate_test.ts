@@ -358,7 +358,7 @@ Deno.test({
   ignore: NEEDS,
   fn: () =>
     withCutRollouts(async (path) => {
-      const config = tinyConfig({ env: path, n_itr: 1 });
+      const config = tinyConfig({ env: path, n_itr: 1, max_cut_rollouts: 1 });
       const { writer: { checkpoints: [checkpoint] } } = await train("promp", config);
       const run: LoadedRun = {
         ...{ path: "test", params: PARAMS, algorithm: "promp", config, checkpoint },

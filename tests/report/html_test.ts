@@ -98,7 +98,8 @@ fileTest("a report says what was set, on which machine and what happened", async
   assert.equal(charts.length, 2);
   for (const { caption, chart } of charts) {
     assert(
-      chart.kind === "lines" && caption.endsWith(" Triangles: iterations that diverged, 1 in all."),
+      chart.kind === "lines" &&
+        caption.endsWith(" Triangles: iterations that diverged or left rollouts out, 1 in all."),
     );
     const name = "mmaml, compat mmaml-rl, inner_lr 0.25";
     assert.deepEqual(chart.marks, [{ name, color: 0, x: 5, text: diverged }]);
@@ -167,6 +168,7 @@ Deno.test("divergences() has words for everything that a trainer calls divergenc
   const unknown = found.pop()!;
   assert.equal(unknown.text, "diverged: event 99");
   for (const { text } of found) assert.doesNotMatch(text, /event/);
+  assert.equal(found.at(-1)!.text, "rollouts were cut: observations are not finite");
   assert.equal(new Set(found.map(({ text }) => text)).size, count);
   assert.deepEqual(divergences([{ Itr: 0 }]), [], "runs of others have no such column");
 });

@@ -31,6 +31,8 @@ export interface Ending {
   readonly breakObsAt?: number;
   /** Step that gives a reward that is not finite. */
   readonly breakRewardAt?: number;
+  /** Step whose reward is finite, and a part of it is not. */
+  readonly breakPartAt?: number;
 }
 
 export class FakeEnv implements Env {
@@ -63,6 +65,7 @@ export class FakeEnv implements Env {
     // finite in float64, not in the float32 of the batch
     this.reward = step === this.ending.breakRewardAt ? 1e39 : x;
     this.terminated = step === this.ending.terminateAt;
+    if (step === this.ending.breakPartAt) this.rewardParts[1] = -Infinity;
     if (step === this.ending.breakObsAt) this.obs[0] = NaN;
   }
 

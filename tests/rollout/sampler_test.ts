@@ -200,6 +200,25 @@ Deno.test("Sampler.sample() ends a rollout before a number that is not finite, a
   assert.ok(batch.returns.every(Number.isFinite));
 });
 
+Deno.test("Sampler.brokenRollout() says where the first one broke, and its number", () => {
+  const broken = (...endings: Ending[]) => {
+    const { sampler, job, batch } = fakeJob(endings);
+    sampler.sample(job);
+    return sampler.brokenRollout(batch);
+  };
+  assert.equal(broken({}, { terminateAt: 2 }), null);
+  assert.equal(broken({}, { breakObsAt: 3 }), "rollout 1, step 2: observation x is NaN");
+  assert.equal(broken({ breakObsAt: 0 }, {}), "rollout 0, at its start: observation steps is NaN");
+  assert.equal(
+    broken({ breakRewardAt: 1 }, {}),
+    "rollout 0, step 0: the reward is 1e+39, infinite as float32",
+  );
+  assert.equal(
+    broken({ breakPartAt: 2 }, {}),
+    "rollout 0, step 1: the reward's part minus is -Infinity",
+  );
+});
+
 Deno.test("Sampler.sample() fails where nothing finite is left", () => {
   const { sampler, job } = fakeJob([{ breakObsAt: 0 }, { breakRewardAt: 1 }]);
   assert.throws(() => sampler.sample({ ...job, iteration: 4, task: 7, round: 2 }), (error) => {

@@ -96,7 +96,10 @@ for (const [kind, changes, message] of CAUSES) {
 test("stop: an environment that gives NaN in all rollouts of a task is named with it", async () => {
   await withPoint(BROKEN_TASKS.replace("WIND", "-9"), async (env) => {
     const { kinds, message, writer } = await diverge({ env });
-    assert.match(message, /^RunError: Cannot sample iteration 0, task 0, round 0: .* is NaN\)/);
+    assert.match(
+      message,
+      /^RunError: Cannot sample iteration 0, task 0, round 0: .* \(rollout 0, step 0: observation y is NaN\)/,
+    );
     assert.deepEqual(kinds, [DivergenceKind.OBSERVATION]);
     // no round was sampled by all tasks: there is nothing to average
     assert.equal(writer.rows[0]["Step_0-AverageReturn"], null);
@@ -108,22 +111,84 @@ test("stop: an environment that gives NaN in all rollouts of a task is named wit
       const { message } = await diverge({ env });
       assert.match(
         message,
-        /gave numbers that are not finite in all of the 3 rollouts .* is NaN\)/,
+        /gave numbers that are not finite in 3 of 3 rollouts \(rollout 0, step 6: observation y is NaN/,
       );
     },
   );
 });
 
-test("an environment that gives NaN in some rollouts of a task cuts these, and says so", async () => {
+test("one rollout with an observation that is not finite is enough", async () => {
+  await withCutRollouts(async (env) => {
+    const { kinds, message, writer } = await diverge({ env });
+    assert.equal(
+      message,
+      "RunError: iteration 0, task 0, round 0: PointWind gave numbers that are not finite in 1 of 3 " +
+        "rollouts (rollout 2, step 4: observation x is NaN), above max_cut_rollouts (0); the state " +
+        "before this iteration is kept; go on with --resume and --on-divergence rollback, or leave " +
+        "such rollouts out with --set max_cut_rollouts=N",
+    );
+    assert.deepEqual(kinds, [DivergenceKind.OBSERVATION]);
+    assert.deepEqual(writer.checkpoints, [], "nothing was learned");
+    const { OBSERVATION } = DivergenceKind;
+    // rollback takes none of the steps, halve-step has none to make smaller
+    const skipped = await diverge({ env, on_divergence: "rollback", n_itr: 2 });
+    assert.deepEqual([skipped.message, skipped.kinds], ["", [OBSERVATION, OBSERVATION]]);
+    assert.ok(skipped.notices.some((line) => line.startsWith("diverged: iteration 1, task 0, ")));
+    assert.ok(skipped.writer.rows.every((row) => row["LossAfter"] === null));
+    const halved = await diverge({ env, on_divergence: "halve-step" });
+    assert.match(halved.message, /none can be smaller; go on with rollback/);
+    assert.deepEqual(halved.kinds, [OBSERVATION]);
+  });
+});
+
+test("an observation that is not finite after an inner step is halve-step's to mend", async () => {
+  // 12 steps of at most 0.1 m and wind of at most 0.05 m: so far only where all go one way
+  await withPoint("if (Math.hypot(...env.obs) > 1.2) env.obs[0] = NaN", async (env) => {
+    const changes = { ...LARGE_INNER, env, inner_lr: 30, n_itr: 1 };
+    const stopped = await diverge(changes);
+    assert.deepEqual(stopped.kinds, [DivergenceKind.OBSERVATION]);
+    assert.match(stopped.message, /iteration 0, task \d, round [12]: .* observation x is NaN/);
+    const { kinds, message, writer } = await diverge({ ...changes, on_divergence: "halve-step" });
+    assert.deepEqual([message, kinds], ["", [DivergenceKind.OBSERVATION]]);
+    const [{ InnerLr: innerLr, LossAfter: loss }] = writer.rows;
+    assert.ok(innerLr! < 30 && Number.isInteger(Math.log2(30 / innerLr!)) && loss !== null);
+  });
+});
+
+test("max_cut_rollouts rollouts of a task may be cut, not more, and not all; it says so", async () => {
   await withCutRollouts(async (path) => {
-    const { writer, notices, message, kinds } = await diverge({ env: path, n_itr: 1 });
-    assert.deepEqual([message, kinds], ["", [0]]);
+    const changes = { env: path, n_itr: 1, max_cut_rollouts: 1 };
+    const { writer, notices, message, kinds } = await diverge(changes);
+    assert.deepEqual([message, kinds], ["", [DivergenceKind.CUT]]);
     assert.equal(writer.checkpoints.length, 1);
     // one rollout of each of 5 tasks, in 3 rounds
     const cut = notices.filter((line) => line.includes(" were cut because "));
     assert.deepEqual(cut, [
-      `iteration 0: 15 rollouts were cut because PointWind gave numbers that are not finite`,
+      "iteration 0: 15 rollouts were cut because PointWind gave numbers that are not finite " +
+      "(task 0, round 0, rollout 2, step 4: observation x is NaN); the step is taken with the others",
     ]);
+    const resumed = await train(
+      "promp",
+      tinyConfig({ ...changes, n_itr: 2, max_cut_rollouts: 2 }),
+      {
+        resume: writer.checkpoints[0],
+      },
+    );
+    assert.equal(resumed.writer.rows[0]["Divergence"], DivergenceKind.CUT);
+    // 2 of 3 where 1 is allowed, and 3 of 3 where any number is
+    const text = Deno.readTextFileSync(path);
+    const more = (instead: string) => {
+      Deno.writeTextFileSync(path, text.replace("++made % 3 === 0", instead));
+      return diverge({ ...changes, max_cut_rollouts: instead === "true" ? 9 : 1 });
+    };
+    const two = await more("++made % 3 > 0");
+    assert.match(
+      two.message,
+      /in 2 of 3 rollouts \(rollout 0, .*\), above max_cut_rollouts \(1\);/,
+    );
+    const all = await more("true");
+    assert.match(all.message, /in 3 of 3 rollouts .*, which is all of them;/);
+    assert.deepEqual([two.kinds, all.kinds], [[1], [1]]);
     // of 12 steps, 4 are left of those
     assert.equal(writer.rows[0]["n_timesteps"], 15 * (12 + 12 + 4));
   });
@@ -463,6 +528,8 @@ Deno.test("reactTo() does what --on-divergence says, to the step that did it", (
     return [action, after.innerLrScale, after.outerLrScale, after.eventsInARow, text];
   };
   assert.deepEqual(react("stop", INNER_KL, "inner").slice(0, 4), ["end", 0.5, 1, 3]);
+  assert.match(String(react("stop", INNER_KL, "inner")[4]), /rollback or halve-step, or start/);
+  assert.match(String(react("stop", OBSERVATION, "inner")[4]), /rollback, .* max_cut_rollouts=N$/);
   assert.deepEqual(react("rollback", INNER_KL, "inner"), ["skip", 0.5, 1, 4, "no step is taken"]);
   assert.deepEqual(react("halve-step", INNER_KL, "inner"), [
     ...["again", 0.25, 1, 4, "again with inner_lr 0.025"],
