@@ -23,6 +23,15 @@ export interface TaskReport {
   readonly envStepMs: number;
   readonly processingMs: number;
   readonly innerStepMs: number;
+  readonly held: WorkerMemory;
+}
+
+/** What a worker holds of MuJoCo once a job is done: what the tests for leaks look at. */
+export interface WorkerMemory {
+  readonly models: number;
+  readonly simulations: number;
+  /** Size of its WASM memory, which never shrinks. */
+  readonly mujocoBytes: number;
 }
 
 /** Learner to worker. */

@@ -10,6 +10,7 @@ import { CpuInstance } from "../compute/cpu/cpu_instance.ts";
 import type { Tensor } from "../compute/device.ts";
 import { policyLayout } from "../compute/layout.ts";
 import type { Env } from "../envs/env.ts";
+import { liveHandles, mujocoBytes } from "../envs/mujoco/runtime.ts";
 import { loadEnv } from "../envs/registry.ts";
 import { SampleProcessor } from "../rollout/processor.ts";
 import { type OutsideCalls, type SampleJob, Sampler } from "../rollout/sampler.ts";
@@ -287,7 +288,7 @@ export class TaskRunner {
         );
       });
     }
-    return { task, firstCut, ...ms };
+    return { task, firstCut, ...ms, held: { ...liveHandles, mujocoBytes: mujocoBytes() } };
   }
 
   /** One round; gives the milliseconds inside of the environments' `step`. */

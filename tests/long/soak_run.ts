@@ -1,20 +1,21 @@
 /**
- * Run by `soak.ts` in a process of its own: `soak_run.ts DEVICE ITERATIONS FOLDER` trains and prints
- * an object of what it holds every 100 iterations, and one of times at the end. Needs
+ * Run by `soak.ts` in a process of its own: `soak_run.ts DEVICE ENV ITERATIONS EVERY FOLDER` trains
+ * and prints an object of what it holds every EVERY iterations, and one of times at the end. Needs
  * `--v8-flags=--expose-gc`: what nobody holds any more is no growth.
  *
- * Episodes end at different times and the clip range shrinks every iteration, so that sizes and
- * coefficients of the kernels are other ones in each.
+ * The clip range shrinks every iteration, and where episodes end at different times (the hopper
+ * falls), so do sizes: coefficients and sizes of the kernels are other ones in each.
  */
 import { WebGpuDevice } from "../../src/compute/webgpu/webgpu_device.ts";
 import { CpuDevice } from "../../src/compute/cpu/cpu_device.ts";
-import { liveHandles } from "../../src/envs/mujoco/runtime.ts";
 import { RunDir } from "../../src/run/run_dir.ts";
 import { trainMeta } from "../../src/trainer/meta_trainer.ts";
+import { SamplerPool } from "../../src/trainer/sampler_pool.ts";
+import type { WorkerMemory } from "../../src/trainer/sampler_protocol.ts";
 import { PARAMS } from "../run/sample_run.ts";
 import { tinyConfig } from "../trainer/tiny.ts";
 
-const [device, iterations, folder] = Deno.args;
+const [device, env, iterations, every, folder] = Deno.args;
 
 /** Devices that the trainer opens. */
 const devices: (WebGpuDevice | CpuDevice)[] = [];
@@ -28,6 +29,21 @@ CpuDevice.create = async (options) => {
   const made = await createCpu.call(CpuDevice, options);
   devices.push(made);
   return made;
+};
+
+/** What the sampling workers held of MuJoCo at the end of the last jobs, the most by kind. */
+let inWorkers: WorkerMemory = { models: 0, simulations: 0, mujocoBytes: 0 };
+const { run: runPool } = SamplerPool.prototype;
+SamplerPool.prototype.run = async function (...round) {
+  const reports = await runPool.apply(this, round);
+  const most = (pick: (held: WorkerMemory) => number) =>
+    Math.max(...reports.map(({ held }) => pick(held)));
+  inWorkers = {
+    models: most(({ models }) => models),
+    simulations: most(({ simulations }) => simulations),
+    mujocoBytes: most(({ mujocoBytes }) => mujocoBytes),
+  };
+  return reports;
 };
 
 /** Resident size in MiB and number of threads. */
@@ -66,12 +82,12 @@ function held() {
     files: [...Deno.readDirSync("/proc/self/fd")].length,
     buffers: buffers.count,
     bufferBytes: buffers.bytes,
-    simulations: liveHandles.simulations,
+    ...inWorkers,
   };
 }
 
 const config = tinyConfig({
-  env: "HopperRandParamsEnv",
+  env,
   meta_batch_size: 3,
   rollouts_per_meta_task: 2,
   max_path_length: 30,
@@ -100,7 +116,7 @@ await trainMeta({
     seconds.push(taken);
     ticks.push(processorTicks());
     machine.push(machineTicks());
-    if ((iteration + 1) % 100 === 0) {
+    if ((iteration + 1) % Number(every) === 0) {
       console.log(JSON.stringify({ done: iteration + 1, ...held() }));
     }
   },

@@ -1,5 +1,6 @@
 /** One job by itself: what a worker writes for one task. */
 import assert from "node:assert/strict";
+import { liveHandles, mujocoBytes } from "../../src/envs/mujoco/runtime.ts";
 import { loadEnv } from "../../src/envs/registry.ts";
 import { initEncoder, initPolicy } from "../../src/nn/init.ts";
 import { viewTrajectoryBatch } from "../../src/rollout/trajectory_batch.ts";
@@ -7,6 +8,7 @@ import { allocateMetaBatch } from "../../src/trainer/meta_batch.ts";
 import { objectiveSpec } from "../../src/trainer/specs.ts";
 import { TaskRunner } from "../../src/trainer/task_runner.ts";
 import { KeyedRandom } from "../../src/util/prng.ts";
+import { testNeeding } from "../permissions.ts";
 import { tinyConfig } from "./tiny.ts";
 
 const TASK = 2;
@@ -28,11 +30,12 @@ async function runJob(changes: Readonly<Record<string, unknown>>, logStd: number
     envVersion: env.spec.version,
     memory,
   });
-  runner.run(0, TASK);
+  const report = runner.run(0, TASK);
   runner.close();
   const batches = memory.trajectories.map((step) => viewTrajectoryBatch(memory.sizes, step[TASK]));
   const size = memory.sequences!.length / spec.tasks;
   return {
+    report,
     batches,
     sequences: memory.sequences!.subarray(TASK * size, (TASK + 1) * size),
     others: memory.sequences!.subarray(0, TASK * size),
@@ -80,3 +83,19 @@ Deno.test("the floor of the standard deviation holds for what round 0 records, a
   // adapted by one small inner step, whose gradient at the floor is zero
   assert.deepEqual(second, [-0.5, -0.5]);
 });
+
+testNeeding("read")(
+  "a report has what the worker holds of MuJoCo, which closing gives back",
+  async () => {
+    const before = { ...liveHandles };
+    const { report: { held }, rollouts } = await runJob({ env: "HopperRandParamsEnv" }, 0);
+    // one simulation a rollout, each with a model of its own, which the task scales; and the original
+    assert.deepEqual([held.simulations, held.models], [
+      before.simulations + rollouts,
+      before.models + rollouts + 1,
+    ]);
+    assert.equal(liveHandles.simulations, before.simulations);
+    assert.equal(held.mujocoBytes, mujocoBytes());
+    assert.ok(held.mujocoBytes > 0 && held.mujocoBytes % 65536 === 0, `${held.mujocoBytes}`);
+  },
+);

@@ -14,9 +14,16 @@ export type Mujoco = MainModule;
 
 let binary: Promise<WebAssembly.Module> | null = null;
 let runtime: Promise<Mujoco> | null = null;
+/** Of the newest instance. */
+let memory: WebAssembly.Memory | null = null;
 
 /** Objects of this thread that occupy WASM memory: what tests for leaks count. */
 export const liveHandles = { models: 0, simulations: 0 };
+
+/** Bytes that MuJoCo's WASM memory has grown to on this thread, 0 without MuJoCo; for the same tests. */
+export function mujocoBytes(): number {
+  return memory?.buffer.byteLength ?? 0;
+}
 
 /** The compiled WASM binary, compiled on the first call. */
 export function mujocoBinary(): Promise<WebAssembly.Module> {
@@ -60,7 +67,11 @@ async function instantiate(): Promise<Mujoco> {
         imports: WebAssembly.Imports,
         done: (instance: WebAssembly.Instance, module: WebAssembly.Module) => void,
       ): Record<string, never> {
-        WebAssembly.instantiate(module, imports).then((instance) => done(instance, module), reject);
+        WebAssembly.instantiate(module, imports).then((instance) => {
+          memory = Object.values(instance.exports)
+            .find((value) => value instanceof WebAssembly.Memory) ?? null;
+          done(instance, module);
+        }).catch(reject);
         return {};
       },
     }).then(resolve, reject);
