@@ -42,7 +42,8 @@ for (const algorithm of ["mmaml", "promp"]) {
         const process = metarlCommand([...args, "--device", "cpu"], folder).spawn();
         const output = process.output();
         let ended = false;
-        output.then(() => ended = true);
+        const end = () => void (ended = true);
+        output.then(end, end);
         const sizes = new Map<number, number>();
         try {
           while (!ended) {

@@ -29,6 +29,19 @@ interface Message {
   readonly params?: Record<string, unknown>;
 }
 
+/** Removes what processes that are about to end may still write to. */
+async function removeFolder(path: string): Promise<void> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await Deno.remove(path, { recursive: true });
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return;
+      if (attempt === 50) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
 /** A page of a headless Chromium. Owns the process: close it. */
 export class Browser {
   /** What the page complained about: exceptions, errors and warnings on its console, policies. */
@@ -37,6 +50,8 @@ export class Browser {
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #waiting = new Map<number, (message: Message) => void>();
   readonly #events = new Map<string, () => void>();
+  /** Rejects where the browser ends before it is closed. */
+  readonly #ended: Promise<never>;
   readonly #reading: Promise<void>;
   readonly #profile: string;
   #session: string | undefined;
@@ -61,16 +76,30 @@ export class Browser {
     }).spawn();
     this.#writer = this.#process.stdin.getWriter();
     this.#reading = this.#read();
+    this.#ended = this.#reading.then(() => {
+      throw new Error("the browser has ended");
+    });
+    // told to whoever waits for an answer, and to nobody else
+    this.#ended.catch(() => {});
   }
 
   /** Starts a browser with one empty page. */
   static async start(program: string): Promise<Browser> {
     const browser = new Browser(program, await Deno.makeTempDir({ prefix: "metarl-chromium-" }));
-    const { targetId } = await browser.#send("Target.createTarget", { url: "about:blank" });
-    const { sessionId } = await browser.#send("Target.attachToTarget", { targetId, flatten: true });
-    browser.#session = String(sessionId);
-    for (const domain of ["Page", "Runtime", "Log"]) await browser.#send(`${domain}.enable`);
+    try {
+      await browser.#openPage();
+    } catch (error) {
+      await browser.close();
+      throw error;
+    }
     return browser;
+  }
+
+  async #openPage(): Promise<void> {
+    const { targetId } = await this.#send("Target.createTarget", { url: "about:blank" });
+    const { sessionId } = await this.#send("Target.attachToTarget", { targetId, flatten: true });
+    this.#session = String(sessionId);
+    for (const domain of ["Page", "Runtime", "Log"]) await this.#send(`${domain}.enable`);
   }
 
   async #read(): Promise<void> {
@@ -100,7 +129,7 @@ export class Browser {
     const answer = new Promise<Message>((resolve) => this.#waiting.set(id, resolve));
     const text = JSON.stringify({ id, method, params, sessionId: this.#session });
     await this.#writer.write(new TextEncoder().encode(`${text}\0`));
-    const { result, error } = await answer;
+    const { result, error } = await Promise.race([answer, this.#ended]);
     this.#waiting.delete(id);
     if (error !== undefined) throw new Error(`${method}: ${error.message}`);
     return result ?? {};
@@ -120,7 +149,7 @@ export class Browser {
   async open(path: string): Promise<void> {
     const loaded = new Promise<void>((resolve) => this.#events.set("Page.loadEventFired", resolve));
     await this.#send("Page.navigate", { url: `file://${path}` });
-    await loaded;
+    await Promise.race([loaded, this.#ended]);
     await this.settle();
   }
 
@@ -160,7 +189,7 @@ export class Browser {
     await this.#send("Browser.close").catch(() => {});
     await this.#process.status;
     await this.#writer.close().catch(() => {});
-    await this.#reading;
-    await Deno.remove(this.#profile, { recursive: true });
+    await this.#reading.catch(() => {});
+    await removeFolder(this.#profile);
   }
 }

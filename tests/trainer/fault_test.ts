@@ -103,7 +103,8 @@ async function harmed(folder: string, command: Deno.Command, harm: () => void): 
   const child = command.spawn();
   const output = child.output();
   let isOver = false;
-  output.then(() => isOver = true);
+  const end = () => void (isOver = true);
+  output.then(end, end);
   const done = () => {
     try {
       return readProgress(`${folder}/run/progress.csv`).rows.length;
@@ -112,7 +113,13 @@ async function harmed(folder: string, command: Deno.Command, harm: () => void): 
     }
   };
   while (!isOver && done() < 3) await new Promise((resolve) => setTimeout(resolve, 2));
-  harm();
+  try {
+    harm();
+  } catch (error) {
+    child.kill("SIGKILL");
+    await output;
+    throw error;
+  }
   const { code, stderr } = await output;
   const text = new TextDecoder().decode(stderr);
   assert.equal(code, 1, text);

@@ -212,7 +212,8 @@ export async function killAndCompare(
       const process = metarlCommand(next(), folder).spawn();
       const output = process.output();
       let isOver = false;
-      output.then(() => isOver = true);
+      const end = () => void (isOver = true);
+      output.then(end, end);
       const out = `${folder}/${name}`;
       const moment = momentOf(random, kill, longest);
       const came = await waitFor(moment, out, () => isOver);
