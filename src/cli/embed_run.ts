@@ -1,7 +1,7 @@
 /** What `metarl embed` does: embeds fresh tasks of a run, or the situations of a FAMLE model. */
 import type { EnvFactory, TaskBatch } from "../envs/env.ts";
 import { type EmbeddingMap, embeddingMap, modeSeparation } from "../evaluation/embedding.ts";
-import { evaluate, type Evaluation } from "../evaluation/evaluate.ts";
+import { cutText, evaluate, type Evaluation } from "../evaluation/evaluate.ts";
 import { type LoadedRun, loadRun } from "../evaluation/load_run.ts";
 import type { ScatterSpec } from "../plot/mod.ts";
 import { type NpyArray, writeNpy } from "../run/npy.ts";
@@ -261,12 +261,8 @@ async function embedTasks(path: string, options: EmbedOptions, output: Output): 
       nonFiniteRollouts: evaluation.nonFinite,
     },
   });
-  if (evaluation.nonFinite > 0) {
-    output.error(
-      `warning: ${evaluation.nonFinite} rollouts of ${run.path} were cut because ` +
-        `${env.spec.name} gave numbers that are not finite`,
-    );
-  }
+  const cut = cutText(run, evaluation);
+  if (cut !== null) output.error(cut);
   if (options.json) return output.line(JSON.stringify(written));
   output.line(
     `${run.path}: ${run.algorithm} on ${env.spec.name}, checkpoint of ` +

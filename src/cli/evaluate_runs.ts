@@ -1,6 +1,6 @@
 /** What `metarl eval` does: evaluates runs on the same tasks, prints returns and differences. */
 import { commonMode, taskDifference } from "../evaluation/comparison.ts";
-import { evaluate, type Evaluation } from "../evaluation/evaluate.ts";
+import { cutText, evaluate, type Evaluation } from "../evaluation/evaluate.ts";
 import { type LoadedRun, loadRun } from "../evaluation/load_run.ts";
 import {
   type EvaluationSummary,
@@ -68,10 +68,6 @@ class ReturnFormat {
   text(value: number): string {
     return value.toFixed(this.#decimals);
   }
-
-  interval({ low, high }: MeanInterval): string {
-    return `${this.text(low)} .. ${this.text(high)}`;
-  }
 }
 
 function stepName(step: number, trained: number): string {
@@ -80,47 +76,60 @@ function stepName(step: number, trained: number): string {
   return `after ${step} step${step === 1 ? "" : "s"}${beyond}`;
 }
 
+/** The interval for people: of a single task there is none. */
+function intervalText(value: MeanInterval, tasks: number, format: ReturnFormat): string {
+  return tasks < 2 ? "-" : `${format.text(value.low)} .. ${format.text(value.high)}`;
+}
+
+/** Names of the lines of a summary, with their numbers. */
+function linesOf({ returns, doNothing, oracle }: TasksSummary, run: LoadedRun) {
+  return [
+    ...returns.map((value, step) => [stepName(step, run.config.innerSteps), value] as const),
+    ["do nothing", doNothing] as const,
+    ...oracle === null ? [] : [["oracle", oracle] as const],
+  ];
+}
+
 function printAll(
   all: TasksSummary,
   run: LoadedRun,
   format: ReturnFormat,
   output: Output,
 ): void {
-  const rows: [string, MeanInterval][] = all.returns.map((value, step) => [
-    stepName(step, run.config.innerSteps),
-    value,
-  ]);
-  rows.push(["do nothing", all.doNothing]);
-  if (all.oracle !== null) rows.push(["oracle", all.oracle]);
   printTable([
     ["", "return", "95 % interval"],
-    ...rows.map(([name, value]) => [name, format.text(value.mean), format.interval(value)]),
+    ...linesOf(all, run).map(([name, value]) => [
+      ...[name, format.text(value.mean), intervalText(value, all.tasks, format)],
+    ]),
   ], output);
 }
 
+/** A line for each step and a column for each mode: modes are few, steps may be many. */
 function printModes(
   modes: readonly TasksSummary[],
+  run: LoadedRun,
   format: ReturnFormat,
   output: Output,
 ): void {
   if (modes.length === 0) return;
   const steps = modes[0].returns.length - 1;
-  const afters = Array.from({ length: steps }, (_, k) => `after ${k + 1}`);
-  const hasOracle = modes[0].oracle !== null;
+  const columns = modes.map((mode) => linesOf(mode, run));
+  const lines = columns[0].map(([name], line) => [
+    ...[name, ...columns.map((column) => format.text(column[line][1].mean))],
+  ]);
+  const bound = (pick: (value: MeanInterval) => number) =>
+    modes.map(({ tasks, returns }) => tasks < 2 ? "-" : format.text(pick(returns[steps])));
+  lines.splice(
+    steps + 1,
+    0,
+    ["  95 % interval from", ...bound(({ low }) => low)],
+    ["  to", ...bound(({ high }) => high)],
+  );
   output.line("");
   printTable([
-    [
-      ...["mode", "tasks", "before", ...afters, "95 % interval", "do nothing"],
-      ...hasOracle ? ["oracle"] : [],
-    ],
-    ...modes.map((mode) => [
-      String(mode.mode),
-      String(mode.tasks),
-      ...mode.returns.map(({ mean }) => format.text(mean)),
-      format.interval(mode.returns[steps]),
-      format.text(mode.doNothing.mean),
-      ...mode.oracle === null ? [] : [format.text(mode.oracle.mean)],
-    ]),
+    ["", ...modes.map(({ mode }) => `mode ${mode}`)],
+    ["tasks", ...modes.map(({ tasks }) => String(tasks))],
+    ...lines,
   ], output);
 }
 
@@ -133,7 +142,7 @@ function print({ run, evaluation, summary }: Evaluated, seed: number, output: Ou
   const { returns, doNothing } = summary.all;
   const format = new ReturnFormat([...returns, doNothing].map(({ mean }) => mean));
   printAll(summary.all, run, format, output);
-  printModes(summary.modes, format, output);
+  printModes(summary.modes, run, format, output);
 }
 
 function toJson({ run, steps, evaluation, summary }: Evaluated, seed: number) {
@@ -195,12 +204,8 @@ export async function evaluateRuns(
     output.status(null);
     const summary = summarize(evaluation, run.env.spec.modes);
     const evaluated = { run, steps, evaluation, summary };
-    if (evaluation.nonFinite > 0) {
-      output.error(
-        `warning: ${evaluation.nonFinite} rollouts of ${run.path} were cut because ` +
-          `${run.env.spec.name} gave numbers that are not finite`,
-      );
-    }
+    const cut = cutText(run, evaluation);
+    if (cut !== null) output.error(cut);
     if (!options.json) {
       if (all.length > 0) output.line("");
       print(evaluated, seed, output);
@@ -222,7 +227,7 @@ export async function evaluateRuns(
       row.run,
       String(row.step),
       (row.mean > 0 ? "+" : "") + format.text(row.mean),
-      format.interval(row),
+      intervalText(row, tasks, format),
     ]),
   ], output);
 }

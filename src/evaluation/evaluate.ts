@@ -83,7 +83,10 @@ export interface Evaluation {
   readonly paths: readonly TaskPath[];
   /** Environment steps taken by the policy. */
   readonly environmentSteps: number;
-  /** Rollouts that were cut because the simulator gave a number that is not finite. */
+  /**
+   * Rollouts that were cut because the simulator gave a number that is not finite; those of doing
+   * nothing and of the oracle count.
+   */
   readonly nonFinite: number;
 }
 
@@ -123,17 +126,21 @@ function setupOf(run: LoadedRun, steps: number, seed: number, tasks: number) {
   return { setup: { algorithm, config, envVersion: env.spec.version, memory }, memory, spec };
 }
 
-/** Return of one episode of a controller that knows the task; `act` overwrites the action [A]. */
+/**
+ * Return of one episode of a controller that knows the task; `act` overwrites the action [A]. A
+ * rollout is cut, as in sampling, before a step that gives a number that is not finite.
+ */
 async function controlledReturns(
   run: LoadedRun,
   tasks: TaskBatch,
   seed: number,
   act: (obs: Float64Array, task: Float64Array, action: Float64Array) => void,
-): Promise<Float64Array> {
+): Promise<{ readonly returns: Float64Array; readonly nonFinite: number }> {
   const env = await run.env.createInstance();
   const random = new KeyedRandom(seed);
   const action = new Float64Array(env.spec.actDim);
   const returns = new Float64Array(tasks.count);
+  let nonFinite = 0;
   try {
     for (let m = 0; m < tasks.count; m++) {
       const row = tasks.rows.subarray(m * tasks.taskDim, (m + 1) * tasks.taskDim);
@@ -145,7 +152,10 @@ async function controlledReturns(
       for (let t = 0; t < run.config.maxSteps; t++) {
         act(env.obs, row, action);
         env.step(action);
-        if (!Number.isFinite(env.reward)) break;
+        if (!Number.isFinite(env.reward) || !env.obs.every(Number.isFinite)) {
+          nonFinite++;
+          break;
+        }
         returns[m] += env.reward;
         if (env.terminated) break;
       }
@@ -153,7 +163,7 @@ async function controlledReturns(
   } finally {
     env.close();
   }
-  return returns;
+  return { returns, nonFinite };
 }
 
 /** The tasks whose paths are kept: the first of each mode, then the second of each, and so on. */
@@ -336,13 +346,16 @@ export async function evaluate(run: LoadedRun, request: EvaluationRequest): Prom
     { length: actDim },
     (_, a) => scaleAction(0, actionLow[a], actionHigh[a]),
   );
-  const { returns, embeddings, initialEmbeddings, environmentSteps, nonFinite } = results;
+  const { returns, embeddings, initialEmbeddings, environmentSteps } = results;
+  const resting = await controlledReturns(run, tasks, seed, (_obs, _task, out) => out.set(rest));
+  const knowing = oracle === undefined
+    ? null
+    : await controlledReturns(run, tasks, seed, (obs, task, out) => oracle.act(obs, task, out));
   return {
-    ...{ tasks, returns, embeddings, initialEmbeddings, paths, environmentSteps, nonFinite },
-    doNothing: await controlledReturns(run, tasks, seed, (_obs, _task, out) => out.set(rest)),
-    oracle: oracle === undefined
-      ? null
-      : await controlledReturns(run, tasks, seed, (obs, task, out) => oracle.act(obs, task, out)),
+    ...{ tasks, returns, embeddings, initialEmbeddings, paths, environmentSteps },
+    doNothing: resting.returns,
+    oracle: knowing?.returns ?? null,
+    nonFinite: results.nonFinite + resting.nonFinite + (knowing?.nonFinite ?? 0),
   };
 }
 
@@ -372,4 +385,12 @@ export async function adaptToTask(
   }
   const batches = memory.trajectories.map(([buffer]) => viewTrajectoryBatch(memory.sizes, buffer));
   return { taskRow, mode: drawn.modes[task], iteration, task, seed, batches };
+}
+
+/** A line that says how many rollouts of the run were cut; `null` where none was. */
+export function cutText({ path, env }: LoadedRun, { nonFinite }: Evaluation): string | null {
+  if (nonFinite === 0) return null;
+  return `warning: ${nonFinite} ${nonFinite === 1 ? "rollout" : "rollouts"} of ${path} ${
+    nonFinite === 1 ? "was" : "were"
+  } cut because ${env.spec.name} gave numbers that are not finite`;
 }

@@ -37,10 +37,46 @@ Deno.test({
       assert.match(text, /after 2 steps +-/);
       assert.match(text, /after 3 steps \(trained with 2\) +-/);
       assert.match(text, /oracle +-/);
-      assert.match(text, /mode +tasks +before +after 1 +after 2 +after 3 /);
+      assert.match(text, /\n +mode 0 +mode 1 +mode 2 +mode 3\ntasks +\d/);
       assert.match(text, /return above that of .*a:/);
       assert.ok(output.lines.some((line) => line.includes(first.all.returns[0].mean.toFixed(1))));
       assert.equal(output.statuses.at(-1), null);
+    }),
+});
+
+Deno.test({
+  name: "eval has modes beside each other, so that many steps fit into 80 columns",
+  ignore: NEEDS_FILES,
+  fn: () =>
+    inTemporaryFolder(async (folder) => {
+      const run = `${folder}/a`;
+      await trainInto(run, "mmaml");
+      const linesOf = async (options: EvalOptions) => {
+        const output = new MemoryOutput();
+        await evaluateRuns([run], { ...options, workers: "1" }, output);
+        return output.lines.slice(1);
+      };
+      const lines = await linesOf({ tasks: "12", steps: "5" });
+      assert.deepEqual(lines.filter((line) => line.length > 80), []);
+      const table = lines.slice(lines.indexOf("") + 1);
+      const json = new MemoryOutput();
+      await evaluateRuns([run], { ...OPTIONS, steps: "5", json: true }, json);
+      const { runs: [{ modes, all }] } = JSON.parse(json.lines[0]);
+      const cells = (name: string) =>
+        table.find((line) => line.trim().startsWith(name))!.split(/ {2,}/).slice(-modes.length);
+      type Mode = typeof modes[number];
+      const text = (value: number) => value.toFixed(all.returns[0].mean < -100 ? 1 : 2);
+      const wanted = (pick: (mode: Mode) => number) => modes.map((mode: Mode) => text(pick(mode)));
+      assert.deepEqual(cells("before"), wanted(({ returns }) => returns[0].mean));
+      assert.deepEqual(cells("after 5 steps"), wanted(({ returns }) => returns[5].mean));
+      assert.deepEqual(cells("95 %"), wanted(({ returns }) => returns[5].low));
+      assert.deepEqual(cells("to "), wanted(({ returns }) => returns[5].high));
+      assert.deepEqual(cells("oracle"), wanted(({ oracle }) => oracle.mean));
+
+      // of one task there is no interval
+      const [head, before] = await linesOf({ tasks: "1" });
+      assert.match(head, /95 % interval$/);
+      assert.match(before, /^before adaptation +-[\d.]+ +-$/);
     }),
 });
 

@@ -6,6 +6,7 @@ import { loadEnv } from "../../src/envs/registry.ts";
 import { commonMode, taskDifference } from "../../src/evaluation/comparison.ts";
 import {
   adaptToTask,
+  cutText,
   evaluate,
   type EvaluationRequest,
   FIRST_ITERATION,
@@ -21,7 +22,7 @@ import { mean } from "../../src/util/statistics.ts";
 import { inTemporaryFolder } from "../cli/metarl_process.ts";
 import { lacks } from "../permissions.ts";
 import { PARAMS } from "../run/sample_run.ts";
-import { withCutRollouts } from "../trainer/changed_point.ts";
+import { withCutRollouts, withPoint } from "../trainer/changed_point.ts";
 import { tinyConfig, train } from "../trainer/tiny.ts";
 import { trainInto } from "./trained_run.ts";
 
@@ -353,20 +354,39 @@ runTest(
   },
 );
 
+/** A run of one iteration in an environment that is a module. */
+async function runIn(path: string, changes: Readonly<Record<string, unknown>>): Promise<LoadedRun> {
+  const config = tinyConfig({ env: path, n_itr: 1, ...changes });
+  const { writer: { checkpoints: [checkpoint] } } = await train("promp", config);
+  return {
+    ...{ path: "test", params: PARAMS, algorithm: "promp", config, checkpoint },
+    ...{ env: await loadEnv(path), checkpointPath: "test", notices: [] },
+  };
+}
+
 Deno.test({
   name: "evaluate() counts the rollouts that were cut, and their steps",
   ignore: NEEDS,
   fn: () =>
     withCutRollouts(async (path) => {
-      const config = tinyConfig({ env: path, n_itr: 1, max_cut_rollouts: 1 });
-      const { writer: { checkpoints: [checkpoint] } } = await train("promp", config);
-      const run: LoadedRun = {
-        ...{ path: "test", params: PARAMS, algorithm: "promp", config, checkpoint },
-        ...{ env: await loadEnv(path), checkpointPath: "test", notices: [] },
-      };
+      const run = await runIn(path, { max_cut_rollouts: 1 });
       const { nonFinite, environmentSteps } = await evaluate(run, { ...REQUEST, tasks: 4 });
       // one rollout of 3 in 4 tasks and 3 rounds; 4 of its 12 steps are left
       assert.equal(nonFinite, 4 * 3);
       assert.equal(environmentSteps, 4 * 3 * (12 + 12 + 4));
+    }),
+});
+
+Deno.test({
+  name: "evaluate() counts the rollouts of doing nothing that were cut",
+  ignore: NEEDS,
+  fn: () =>
+    withPoint("if (action[0] === 0 && action[1] === 0) env.obs[0] = NaN", async (path) => {
+      const run = await runIn(path, {});
+      const evaluation = await evaluate(run, { ...REQUEST, tasks: 4 });
+      assert.equal(evaluation.nonFinite, 4);
+      assert.deepEqual([...evaluation.doNothing], [0, 0, 0, 0]);
+      assert.match(cutText(run, evaluation)!, /^warning: 4 rollouts of test were cut because /);
+      assert.equal(cutText(run, { ...evaluation, nonFinite: 0 }), null);
     }),
 });
