@@ -116,7 +116,9 @@ function drawGroup(
 
 /** The run's settings as evaluation uses them, for `tasks` tasks in memory. */
 function setupOf(run: LoadedRun, steps: number, seed: number, tasks: number) {
-  const config = { ...run.config, innerSteps: steps, metaBatchSize: tasks, seed };
+  // rollouts that break are counted (`Evaluation.nonFinite`): nothing is learned from them
+  const maxCutRollouts = run.config.rolloutsPerTask;
+  const config = { ...run.config, innerSteps: steps, metaBatchSize: tasks, seed, maxCutRollouts };
   const spec = objectiveSpec(config, run.algorithm, run.env.spec);
   const params = paramsOf(run.checkpoint, spec);
   const memory = allocateMetaBatch(spec, run.env.spec);

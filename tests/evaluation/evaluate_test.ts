@@ -370,7 +370,9 @@ Deno.test({
   fn: () =>
     withCutRollouts(async (path) => {
       const run = await runIn(path, { max_cut_rollouts: 1 });
-      const { nonFinite, environmentSteps } = await evaluate(run, { ...REQUEST, tasks: 4 });
+      const config = { ...run.config, maxCutRollouts: 0 };
+      const request = { ...REQUEST, tasks: 4 };
+      const { nonFinite, environmentSteps } = await evaluate({ ...run, config }, request);
       // one rollout of 3 in 4 tasks and 3 rounds; 4 of its 12 steps are left
       assert.equal(nonFinite, 4 * 3);
       assert.equal(environmentSteps, 4 * 3 * (12 + 12 + 4));
