@@ -1,8 +1,9 @@
 /** What `metarl embed` does: embeds fresh tasks of a run, or the situations of a FAMLE model. */
 import type { EnvFactory, TaskBatch } from "../envs/env.ts";
 import { type EmbeddingMap, embeddingMap, modeSeparation } from "../evaluation/embedding.ts";
-import { cutText, evaluate, type Evaluation } from "../evaluation/evaluate.ts";
+import { evaluate, type Evaluation } from "../evaluation/evaluate.ts";
 import { type LoadedRun, loadRun } from "../evaluation/load_run.ts";
+import { cutText } from "../evaluation/summary.ts";
 import type { ScatterSpec } from "../plot/mod.ts";
 import { type NpyArray, writeNpy } from "../run/npy.ts";
 import { ResultDir } from "../run/result_dir.ts";

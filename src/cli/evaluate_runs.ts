@@ -1,8 +1,9 @@
 /** What `metarl eval` does: evaluates runs on the same tasks, prints returns and differences. */
 import { commonMode, taskDifference } from "../evaluation/comparison.ts";
-import { cutText, evaluate, type Evaluation } from "../evaluation/evaluate.ts";
+import { evaluate, type Evaluation } from "../evaluation/evaluate.ts";
 import { type LoadedRun, loadRun } from "../evaluation/load_run.ts";
 import {
+  cutText,
   type EvaluationSummary,
   pairedDifference,
   summarize,

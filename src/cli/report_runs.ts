@@ -4,7 +4,7 @@ import { commonMode } from "../evaluation/comparison.ts";
 import { type EmbeddingMap, embeddingMap } from "../evaluation/embedding.ts";
 import { evaluate, type Evaluation } from "../evaluation/evaluate.ts";
 import { type LoadedRun, loadRun } from "../evaluation/load_run.ts";
-import { summarize } from "../evaluation/summary.ts";
+import { cutText, summarize } from "../evaluation/summary.ts";
 import { buildReport } from "../report/build.ts";
 import { reportHtml } from "../report/html.ts";
 import type { EvaluatedRun } from "../report/fresh_tasks.ts";
@@ -35,6 +35,8 @@ const DEFAULT_TASKS = 40;
 const MOST_TASKS = 100_000;
 /** Fewer task embeddings than this say nothing on a map. */
 const LEAST_MAPPED = 10;
+/** Time and memory of a map grow with the square; more tasks than this show nothing more. */
+const MOST_MAPPED = 500;
 /** Trajectories that are drawn. */
 const PATHS = 12;
 
@@ -63,6 +65,8 @@ async function evaluateRun(
     },
   });
   output.status(null);
+  const cut = cutText(loaded, evaluation);
+  if (cut !== null) output.error(cut);
   return {
     ...{ loaded, seed, mode, evaluation },
     summary: summarize(evaluation, loaded.env.spec.modes),
@@ -70,7 +74,7 @@ async function evaluateRun(
   };
 }
 
-/** Map of the task embeddings; `null` where there are none, or too few for one. */
+/** Map of the first task embeddings; `null` where there are none, or too few for one. */
 function mapOf(
   { path, env: { spec } }: LoadedRun,
   { embeddings, tasks: { count, modes } }: Evaluation,
@@ -78,8 +82,10 @@ function mapOf(
   output: Output,
 ): EmbeddingMap | null {
   if (embeddings === null || count < LEAST_MAPPED) return null;
+  const mapped = Math.min(count, MOST_MAPPED);
+  const first = embeddings.subarray(0, mapped * (embeddings.length / count));
   try {
-    return embeddingMap(embeddings, count, spec.modes === 0 ? null : modes, seed);
+    return embeddingMap(first, mapped, spec.modes === 0 ? null : modes.subarray(0, mapped), seed);
   } catch (error) {
     if (!(error instanceof RunError)) throw error;
     output.error(`${path}: no map of the task embeddings: ${error.message}`);

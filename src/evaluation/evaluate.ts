@@ -388,11 +388,3 @@ export async function adaptToTask(
   const batches = memory.trajectories.map(([buffer]) => viewTrajectoryBatch(memory.sizes, buffer));
   return { taskRow, mode: drawn.modes[task], iteration, task, seed, batches };
 }
-
-/** A line that says how many rollouts of the run were cut; `null` where none was. */
-export function cutText({ path, env }: LoadedRun, { nonFinite }: Evaluation): string | null {
-  if (nonFinite === 0) return null;
-  return `warning: ${nonFinite} ${nonFinite === 1 ? "rollout" : "rollouts"} of ${path} ${
-    nonFinite === 1 ? "was" : "were"
-  } cut because ${env.spec.name} gave numbers that are not finite`;
-}

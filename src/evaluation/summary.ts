@@ -1,6 +1,7 @@
 /** An evaluation in numbers: mean returns by step, with intervals over tasks, in all and per mode. */
 import { bootstrapMean, type MeanInterval } from "../util/bootstrap.ts";
 import type { Evaluation } from "./evaluate.ts";
+import type { LoadedRun } from "./load_run.ts";
 
 /** Numbers of some tasks. */
 export interface TasksSummary {
@@ -77,4 +78,12 @@ export function pairedDifference(first: Evaluation, second: Evaluation): MeanInt
       (_, m) => first.returns[last][m] - second.returns[last][m],
     ),
   );
+}
+
+/** A line that says how many rollouts of the run were cut; `null` where none was. */
+export function cutText({ path, env }: LoadedRun, { nonFinite }: Evaluation): string | null {
+  if (nonFinite === 0) return null;
+  return `warning: ${nonFinite} ${nonFinite === 1 ? "rollout" : "rollouts"} of ${path} ${
+    nonFinite === 1 ? "was" : "were"
+  } cut because ${env.spec.name} gave numbers that are not finite`;
 }

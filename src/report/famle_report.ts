@@ -15,6 +15,7 @@ import {
 } from "./model.ts";
 import { columnOf, type FamleResult, type FamleRun } from "./read_run.ts";
 import { formatSeconds } from "./text.ts";
+import { keptPlaces, thinnedText } from "./thin.ts";
 
 /** Names of the methods for people. */
 const METHODS: Readonly<Record<string, string>> = {
@@ -106,7 +107,7 @@ function methodsTable({ methods, seeds }: AdaptResult): TableBlock {
     kind: "table",
     caption: `${what}; a seed that never recovered counts as one episode more than there are.`,
     head: [
-      ...["method", "first episode", `last ${LAST_EPISODES}`, "until 90 % of healthy"],
+      ...["method", "first episode", `last ${LAST_EPISODES} episodes`, "until 90 % of healthy"],
       ...["never", "stopped episodes", "plans without a finite return"],
     ],
     rows: methods.map((method) => {
@@ -220,7 +221,7 @@ export function adaptSections({ path, result }: FamleResult, at: number): Sectio
     },
     {
       id: numbered("damage", at),
-      title: "Damage and settings",
+      title: at === 0 ? "Damage and settings" : `Damage and settings (${at + 1})`,
       blocks: [
         damageTable(result),
         { kind: "table", head: ["", ""], rows: facts },
@@ -240,27 +241,25 @@ export function adaptSections({ path, result }: FamleResult, at: number): Sectio
 /** Points of a curve. */
 const MOST_POINTS = 500;
 
-function thinned<T>(values: readonly T[]): T[] {
-  const every = Math.ceil(values.length / MOST_POINTS);
-  return values.filter((_, i) => i % every === 0 || i === values.length - 1);
-}
-
 /** Loss over the meta-iterations, its mean and that of each situation. */
 function trainingChart(
   { progress: { columns, rows }, situations }: FamleRun,
   id: string,
 ): ChartBlock {
-  const kept = thinned(rows);
-  const x = columnOf(kept, "MetaIterations").map((value) => value ?? 0);
-  const line = (column: string, name: string, color: number): LineSeries => ({
-    ...{ name, color, x },
-    y: columnOf(kept, column).map((value) => rounded(value)),
-  });
+  const line = (column: string, name: string, color: number): LineSeries => {
+    const kept = keptPlaces(columnOf(rows, column), MOST_POINTS).map((place) => rows[place]);
+    return {
+      ...{ name, color },
+      x: columnOf(kept, "MetaIterations").map((value) => value ?? 0),
+      y: columnOf(kept, column).map((value) => rounded(value)),
+    };
+  };
   const losses = columns.filter((name) => /^Loss_\d+$/.test(name));
   return {
     kind: "chart",
     id,
-    caption: "Mean squared error per row, normalised, in the last pass over a situation.",
+    caption: "Mean squared error per row, normalised, in the last pass over a situation." +
+      thinnedText(rows.length, MOST_POINTS),
     chart: {
       kind: "lines",
       x: { label: "meta-iteration" },
@@ -280,24 +279,26 @@ function collectChart(
   { progress: { rows }, situations }: FamleRun,
   id: string,
 ): ChartBlock {
-  const kept = rows.filter(({ Reward }) => Reward !== null);
-  const indices = [...new Set(kept.map(({ Situation }) => Situation ?? 0))].sort((a, b) => a - b);
+  const indices = [...new Set(rows.map(({ Situation }) => Situation ?? 0))].sort((a, b) => a - b);
+  const episodes = indices.map((g) => rows.filter(({ Situation }) => (Situation ?? 0) === g));
   return {
     kind: "chart",
     id,
-    caption: "Reward of every episode; the first ones act at random.",
+    caption: "Reward of every episode; the first ones act at random." +
+      thinnedText(Math.max(...episodes.map((own) => own.length)), MOST_POINTS),
     chart: {
       kind: "lines",
       x: { label: "episode of the situation", integer: true },
       variants: [{
         label: "reward",
-        series: indices.map((g) => {
-          const own = thinned(kept.filter(({ Situation }) => (Situation ?? 0) === g));
+        series: indices.map((g, place) => {
+          const rewards = columnOf(episodes[place], "Reward");
+          const kept = keptPlaces(rewards, MOST_POINTS);
           return {
             name: situations[g] ?? `situation ${g}`,
             color: g,
-            x: own.map((_, i) => i + 1),
-            y: own.map(({ Reward }) => rounded(Reward)),
+            x: kept.map((episode) => episode + 1),
+            y: kept.map((episode) => rounded(rewards[episode])),
           };
         }),
       }],

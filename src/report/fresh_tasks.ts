@@ -6,7 +6,7 @@ import { taskDifference } from "../evaluation/comparison.ts";
 import type { EmbeddingMap } from "../evaluation/embedding.ts";
 import type { Evaluation, TaskPath } from "../evaluation/evaluate.ts";
 import type { LoadedRun } from "../evaluation/load_run.ts";
-import type { EvaluationSummary, TasksSummary } from "../evaluation/summary.ts";
+import { cutText, type EvaluationSummary, type TasksSummary } from "../evaluation/summary.ts";
 import type { MeanInterval } from "../util/bootstrap.ts";
 import { type EnvironmentRuns, type LabelledRun, runsOf } from "./groups.ts";
 import {
@@ -19,7 +19,7 @@ import {
   type Section,
   type TableBlock,
 } from "./model.ts";
-import { formatReturn } from "./text.ts";
+import { formatReturn, stepsText } from "./text.ts";
 
 /** What a run does in fresh tasks. */
 export interface EvaluatedRun {
@@ -29,7 +29,7 @@ export interface EvaluatedRun {
   readonly mode: number | null;
   readonly evaluation: Evaluation;
   readonly summary: EvaluationSummary;
-  /** Of MMAML's task embeddings. */
+  /** Of MMAML's task embeddings, or of the first of them. */
   readonly map: EmbeddingMap | null;
 }
 
@@ -45,8 +45,11 @@ function differenceAmong([[, first], ...others]: readonly Evaluated[]): string {
     .find((difference) => difference !== "") ?? "";
 }
 
-function intervalCell({ mean: middle, low, high }: MeanInterval): string {
-  return `${formatReturn(middle)} (${formatReturn(low)} to ${formatReturn(high)})`;
+/** A mean, with its interval where it is of several tasks. */
+function intervalCell({ mean: middle, low, high }: MeanInterval, tasks: number): string {
+  return tasks < 2
+    ? formatReturn(middle)
+    : `${formatReturn(middle)} (${formatReturn(low)} to ${formatReturn(high)})`;
 }
 
 function adaptationChart(
@@ -91,7 +94,7 @@ function adaptationChart(
 function stepHead(steps: number): string[] {
   return Array.from(
     { length: steps + 1 },
-    (_, k) => k === 0 ? "before" : `after ${k} step${k === 1 ? "" : "s"}`,
+    (_, k) => k === 0 ? "before" : `after ${stepsText(k)}`,
   );
 }
 
@@ -103,8 +106,11 @@ function adaptationTables(
   );
   const hasOracle = evaluated.some(([, { summary: { all } }]) => all.oracle !== null);
   const head = [...stepHead(steps), "do nothing", ...hasOracle ? ["knows the task"] : []];
-  const cells = ({ returns, doNothing, oracle }: TasksSummary): string[] => [
-    ...Array.from({ length: steps + 1 }, (_, k) => k in returns ? intervalCell(returns[k]) : "-"),
+  const cells = ({ tasks, returns, doNothing, oracle }: TasksSummary): string[] => [
+    ...Array.from(
+      { length: steps + 1 },
+      (_, k) => k in returns ? intervalCell(returns[k], tasks) : "-",
+    ),
     formatReturn(doNothing.mean),
     ...hasOracle ? [oracle === null ? "-" : formatReturn(oracle.mean)] : [],
   ];
@@ -163,8 +169,9 @@ function mapBlocks(
     {
       kind: "chart",
       id,
-      caption: `Embeddings that the task encoder made of ${evaluation.tasks.count} fresh tasks.` +
-        separation,
+      caption: `Embeddings that the task encoder made of ${
+        map.pca.length < evaluation.tasks.count ? "the first " : ""
+      }${map.pca.length} of these tasks.${separation}`,
       chart: {
         kind: "scatter",
         variants: [
@@ -218,12 +225,14 @@ function pathBlocks(
     title,
     paths: paths.map((path) => {
       const all = points(path);
+      const last = all.length - 1;
       const every = Math.ceil(all.length / PATH_POINTS);
-      const kept = all.filter((_, t) => t % every === 0 || t === all.length - 1);
+      const kept = all.filter((_, t) => t % every === 0 || t === last);
       return {
         name: modeName(path.mode, modes),
         color: modes === 0 ? path.task : path.mode,
         goal: [rounded(path.goal[0], 4) ?? 0, rounded(path.goal[1], 4) ?? 0] as const,
+        ...{ every, last },
         x: kept.map(([x]) => rounded(x, 4) ?? 0),
         y: kept.map(([, y]) => rounded(y, 4) ?? 0),
       };
@@ -283,6 +292,10 @@ export function freshTasksSection(
               : `. Returns of these runs are not comparable, their tasks differ: ${difference}`
           }.`,
       },
+      ...evaluated.flatMap(([, { loaded, evaluation }]) => {
+        const text = cutText(loaded, evaluation);
+        return text === null ? [] : [{ kind: "text", text } as const];
+      }),
       adaptationChart(evaluated, at),
       ...adaptationTables(evaluated),
       ...evaluated.flatMap((each, i) => mapBlocks(each, `${numbered("map", at)}-${i + 1}`)),

@@ -9,6 +9,7 @@ import type { JsonValue } from "../util/json.ts";
 import { meanBand } from "./band.ts";
 import { rounded } from "./model.ts";
 import type { MetaRun } from "./read_run.ts";
+import { keptPlaces } from "./thin.ts";
 
 /** Runs of the same settings. */
 export interface RunGroup {
@@ -179,7 +180,7 @@ export interface GroupCurve {
  * Mean over the runs of what `pick` takes of their rows, with the band of {@link meanBand} where
  * there are several. Where runs have ended, of those that go on, without a band.
  *
- * @param most number of points that are kept: every n-th iteration, and the last one
+ * @param most points of a curve that is not thinned ({@link keptPlaces})
  */
 export function groupCurve(
   { runs }: RunGroup,
@@ -192,13 +193,14 @@ export function groupCurve(
   });
   const iterations = [...new Set(tables.flatMap((table) => [...table.keys()]))]
     .filter(Number.isFinite).sort((a, b) => a - b);
-  const every = Math.ceil(iterations.length / most);
-  const x = iterations.filter((_, i) => i % every === 0 || i === iterations.length - 1);
-  const points = x.map((at) => {
+  const bands = iterations.map((at) => {
     const values = tables.filter((table) => table.has(at)).map((table) => table.get(at) ?? NaN);
     const band = meanBand(values);
     return values.length === tables.length ? band : { ...band, low: NaN, high: NaN };
   });
+  const kept = keptPlaces(bands.map((band) => band.mean), most);
+  const points = kept.map((place) => bands[place]);
+  const x = kept.map((place) => iterations[place]);
   const y = points.map((point) => rounded(point.mean));
   if (runs.length < 2) return { x, y };
   return {

@@ -4,7 +4,13 @@ import { ITERATION_COLUMN } from "../run/log.ts";
 import { mean } from "../util/statistics.ts";
 import { bandText } from "./band.ts";
 import { divergences } from "./events.ts";
-import { type EnvironmentRuns, groupCurve, type RunGroup, runsOf } from "./groups.ts";
+import {
+  type EnvironmentRuns,
+  groupCurve,
+  type LabelledRun,
+  type RunGroup,
+  runsOf,
+} from "./groups.ts";
 import {
   type ChartBlock,
   type ChartMark,
@@ -15,10 +21,11 @@ import {
   type TableBlock,
 } from "./model.ts";
 import { columnOf, type MetaRun } from "./read_run.ts";
-import { formatCount, formatReturn, formatSeconds } from "./text.ts";
+import { formatCount, formatReturn, formatSeconds, stepsText } from "./text.ts";
+import { thinnedText } from "./thin.ts";
 
-/** Points of a curve of returns. */
-const CURVE_POINTS = 1000;
+/** Points of a curve of returns: all of the longest published training. */
+const CURVE_POINTS = 1001;
 /** Points of all columns together, so that a file with many runs can still be mailed. */
 const ALL_COLUMNS_BUDGET = 60_000;
 /** Points of one of these curves. */
@@ -64,7 +71,7 @@ export function overviewTable(environments: readonly EnvironmentRuns[]): TableBl
         steps === null ? "-" : formatCount(steps),
         formatSeconds(totalSeconds(run)),
         formatReturn(lastMean(before(run))),
-        `${formatReturn(lastMean(after(run)))} (${innerSteps} steps)`,
+        `${formatReturn(lastMean(after(run)))} (${stepsText(innerSteps)})`,
         path,
       ];
     })
@@ -108,6 +115,20 @@ function marksText(marks: readonly ChartMark[]): string {
     `${formatCount(marks.length)} in all.`;
 }
 
+/** Iterations of the longest run. */
+function longest(groups: readonly RunGroup[]): number {
+  return Math.max(...groups.flatMap(({ runs }) => runs.map(({ run }) => run.progress.rows.length)));
+}
+
+/** From where on the mean is not of all runs; nothing where they all have come as far. */
+function endedText(runs: readonly LabelledRun[]): string {
+  const ends = runs.map(({ run }) => run.progress.rows.at(-1)![ITERATION_COLUMN] ?? 0);
+  const first = Math.min(...ends);
+  return first === Math.max(...ends)
+    ? ""
+    : `; after iteration ${first}, where the first has ended, of those that go on, without a band`;
+}
+
 /** Returns of all groups, before and after adaptation. */
 function returnsChart(environment: EnvironmentRuns, at: number): ChartBlock {
   const { groups } = environment;
@@ -129,12 +150,12 @@ function returnsChart(environment: EnvironmentRuns, at: number): ChartBlock {
     { label: "average return after adaptation", series: afterwards },
   ];
   const bands = groups.filter(({ runs }) => runs.length > 1)
-    .map(({ label, runs }) => ` ${label}: ${bandText(runs.length, "runs")}.`);
+    .map(({ label, runs }) => ` ${label}: ${bandText(runs.length, "runs")}${endedText(runs)}.`);
   return {
     kind: "chart",
     id: numbered("returns", at),
     caption: `Average return of each iteration's tasks, by the training log.${bands.join("")}` +
-      marksText(marks),
+      thinnedText(longest(groups), CURVE_POINTS) + marksText(marks),
     chart: { kind: "lines", x: { label: "iteration", integer: true }, variants, marks },
   };
 }
@@ -169,7 +190,7 @@ function columnsChart(environment: EnvironmentRuns, at: number): ChartBlock {
   return {
     kind: "chart",
     id: numbered("columns", at),
-    caption: `Any column of progress.csv.${marksText(marks)}`,
+    caption: `Any column of progress.csv.${thinnedText(longest(groups), most)}${marksText(marks)}`,
     chart: { kind: "lines", x: { label: "iteration", integer: true }, variants, marks },
   };
 }

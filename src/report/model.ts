@@ -130,6 +130,9 @@ export interface PlanePath {
   readonly name: string;
   readonly color: number;
   readonly goal: readonly [number, number];
+  /** Steps between two of its points; the last one is at the step `last`. */
+  readonly every: number;
+  readonly last: number;
   readonly x: readonly number[];
   readonly y: readonly number[];
 }

@@ -18,3 +18,8 @@ export function formatSeconds(seconds: number): string {
   if (seconds < 6000) return `${Math.round(seconds / 60)} min`;
   return `${(seconds / 3600).toFixed(1)} h`;
 }
+
+/** `1 step`, `2 steps` */
+export function stepsText(count: number): string {
+  return count === 1 ? "1 step" : `${count} steps`;
+}

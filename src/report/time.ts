@@ -21,6 +21,11 @@ const PHASES: readonly (readonly [string, (seconds: (name: string) => number | n
     ["outer steps", (of) => of("Time-OuterStep") ?? 0],
   ];
 
+/** A run without any of these does not tell what its time went by with. */
+const PHASE_COLUMNS = [
+  ...["Time-EnvStep", "Time-Sampling", "Time-SampleProc", "Time-InnerStep", "Time-OuterStep"],
+];
+
 function timeBar({ run: { progress: { rows, columns } }, label }: LabelledRun): Bar {
   const average = (name: string) => {
     if (!columns.includes(name)) return null;
@@ -39,7 +44,9 @@ function timeBar({ run: { progress: { rows, columns } }, label }: LabelledRun): 
 /** Mean seconds of an iteration by phase. */
 export function timeSection(environments: readonly EnvironmentRuns[]): Section | null {
   const all = environments.flatMap(runsOf)
-    .filter(({ run }) => run.progress.columns.includes("ItrTime")).map(timeBar);
+    .filter(({ run: { progress: { columns } } }) =>
+      columns.includes("ItrTime") && PHASE_COLUMNS.some((name) => columns.includes(name))
+    ).map(timeBar);
   if (all.length === 0) return null;
   // phases that no run has are not shown
   const used = new Set(

@@ -168,6 +168,18 @@ fileTest("report's map of task embeddings is that of embed with the same seed", 
   assert.deepEqual(found.toSorted((a, b) => a - b), wanted.toSorted((a, b) => a - b));
 });
 
+fileTest("report's map has the first 500 tasks of many", async (folder) => {
+  const run = `${folder}/run`;
+  await trainInto(run, "mmaml", { max_path_length: 4, rollouts_per_meta_task: 2 });
+  const options = { tasks: "510", steps: "1", workers: "1", out: `${folder}/r.html` } as const;
+  await reportRuns([run], options, new MemoryOutput());
+  const { groups } = chartsOf(`${folder}/r.html`)["map-1"].variants![0];
+  assert.equal(groups!.reduce((sum, { x }) => sum + x.length, 0), 500);
+  const page = Deno.readTextFileSync(`${folder}/r.html`);
+  assert.match(page, /the task encoder made of the first 500 of these tasks\./);
+  assert.match(page, /<p>510 tasks that no training has seen/);
+});
+
 const TINY = ["meta_batch_size=12", "rollouts_per_meta_task=2", "max_path_length=8"]
   .concat("hidden_sizes=[8]", "cell_size=4", "num_promp_steps=1", "device=cpu")
   .flatMap((assignment) => ["--set", assignment]);

@@ -6,14 +6,13 @@ import { loadEnv } from "../../src/envs/registry.ts";
 import { commonMode, taskDifference } from "../../src/evaluation/comparison.ts";
 import {
   adaptToTask,
-  cutText,
   evaluate,
   type EvaluationRequest,
   FIRST_ITERATION,
   TASKS_PER_GROUP,
 } from "../../src/evaluation/evaluate.ts";
 import { isLaterVersion, type LoadedRun, loadRun } from "../../src/evaluation/load_run.ts";
-import { pairedDifference, summarize } from "../../src/evaluation/summary.ts";
+import { cutText, pairedDifference, summarize } from "../../src/evaluation/summary.ts";
 import { readProgress } from "../../src/run/log.ts";
 import type { MetaAlgorithm } from "../../src/trainer/types.ts";
 import { UserError } from "../../src/util/errors.ts";

@@ -107,14 +107,24 @@ runTest("groupCurve() is the mean over the seeds with its interval", async (read
   assert.equal(curve.low![11], null);
 });
 
-runTest("groupCurve() thins a long curve and keeps its end", async (read) => {
-  const run = await read("a", { iterations: 101 });
-  const [{ groups: [group] }] = groupRuns([run]);
-  const curve = groupCurve(group, ({ progress }) => columnOf(progress.rows, COLUMN), 30);
-  assert.deepEqual(curve.x.slice(0, 3), [0, 4, 8]);
-  assert.equal(curve.x.at(-1), 100);
-  assert(curve.x.length <= 31);
-  assert.equal(curve.low, undefined);
+runTest("groupCurve() thins a long curve, the same way for runs of any length", async (read) => {
+  const runs = [
+    await read("a", { iterations: 301 }),
+    await read("b", { iterations: 200, settings: { inner_lr: 0.5 } }),
+  ];
+  const [{ groups }] = groupRuns(runs);
+  const spiked = (run: MetaRun) => {
+    const values = columnOf(run.progress.rows, COLUMN);
+    values[101] = 5000;
+    return values;
+  };
+  for (const group of groups) {
+    const curve = groupCurve(group, spiked, 60);
+    assert.equal(curve.y[curve.x.indexOf(101)], 5000);
+    assert.equal(curve.x.at(-1), group.runs[0].run.progress.rows.length - 1);
+    assert(curve.x.length <= 62);
+    assert.equal(curve.low, undefined);
+  }
 });
 
 Deno.test("meanBand() of two values goes from one to the other", () => {

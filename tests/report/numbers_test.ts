@@ -12,7 +12,7 @@ import { readSource, type ReportSource } from "../../src/report/read_run.ts";
 import { mean } from "../../src/util/statistics.ts";
 import { inTemporaryFolder } from "../cli/metarl_process.ts";
 import { lacks } from "../permissions.ts";
-import { ADAPT, sampleCell, type SampleRun, writeSampleRun } from "./sample_runs.ts";
+import { ADAPT, sampleCell, sampleCsv, type SampleRun, writeSampleRun } from "./sample_runs.ts";
 
 function reportTest(
   name: string,
@@ -92,6 +92,55 @@ reportTest("what was said is cut in the middle", async (read) => {
   assert.deepEqual(list.items, [...lines.slice(0, 10), "...", ...lines.slice(160)]);
 });
 
+reportTest("captions say where a mean is of fewer runs, and what is left out", async (read) => {
+  const sources = [
+    await read("a", { seed: 1, iterations: 1200 }),
+    await read("b", { seed: 2, iterations: 21 }),
+    await read("c", { algorithm: "promp" }),
+  ];
+  const captionsOf = (report: Report) =>
+    blocksOf(report, "learning").flatMap((block) => block.kind === "chart" ? [block.caption] : []);
+  const [returns, columns] = captionsOf(reportOf(sources));
+  assert.match(
+    returns,
+    /mmaml: mean of 2 runs, .*; after iteration 20, where the first has ended, of those that go on,/,
+  );
+  assert.match(returns, / Of every 3 points the least and the greatest are drawn\.$/);
+  assert.match(columns, /^Any column of progress\.csv\. Of every \d+ points the least and /);
+  const [alone] = captionsOf(reportOf([sources[2]]));
+  assert.equal(alone, "Average return of each iteration's tasks, by the training log.");
+});
+
+reportTest("collected episodes have their numbers, however many they are", async (_, folder) => {
+  const run = writeSampleRun(`${folder}/data`, { algorithm: "famle-collect" });
+  const rows = Array.from({ length: 1400 }, (_, i) => {
+    const [situation, episode] = [i % 2, i >> 1];
+    const reward = episode === 10 ? "" : episode === 333 ? 900 : episode % 7;
+    return `${i},${situation},0,${reward}\n`;
+  });
+  Deno.writeTextFileSync(`${run}/progress.csv`, `Itr,Situation,Random,Reward\n${rows.join("")}`);
+  const report = reportOf([await readSource(run, VERSION)]);
+  const chart = chartOf(report, "famle-collect");
+  assert(chart.kind === "lines");
+  const [{ series }] = chart.variants;
+  assert.equal(series.length, 2);
+  for (const { x, y } of series) {
+    assert(x.length <= 510, `${x.length} points`);
+    assert.deepEqual([x[0], x.at(-1)], [1, 700]);
+    assert.equal(x[y.indexOf(900)], 334);
+    assert.equal(x[y.indexOf(null)], 11);
+  }
+});
+
+reportTest("a run that tells no phase has no bar of its time", async (read, folder) => {
+  const source = await read("a");
+  assert(reportOf([source]).sections.some(({ id }) => id === "time"));
+  const columns = ["Itr", "Step_0-AverageReturn", "ItrTime"];
+  Deno.writeTextFileSync(`${folder}/old.csv`, sampleCsv(columns, 5, 1));
+  const old = reportOf([await readSource(`${folder}/old.csv`, VERSION)]);
+  assert(!old.sections.some(({ id }) => id === "time"));
+});
+
 reportTest("the table of famle adapt takes the last five episodes", async (_, folder) => {
   // two seeds of seven episodes; the second one never recovers
   const rewards = [[0, 0, 1, 2, 3, 4, 5], [9, 9, 11, 12, 13, 14, 15]];
@@ -122,11 +171,16 @@ reportTest("fresh tasks are shown as they were evaluated", async (read) => {
     ),
     doNothing: Float64Array.of(-9, -9, -7, -7),
     oracle: Float64Array.of(0, 1, 2, 3),
-    ...{ embeddings: null, initialEmbeddings: null, environmentSteps: 0, nonFinite: 0 },
+    ...{ embeddings: null, initialEmbeddings: null, environmentSteps: 0, nonFinite: 2 },
     paths: [1, 0].map((mode, task) => ({
       ...{ task, mode, goal: [2, 2] as const },
       before: [[0, 0], [-1, 0]] as const,
-      after: [[0, 0], [1, 1], [2, 1 + mode]] as const,
+      after: [
+        [0, 0] as const,
+        // as long as an episode of the ant
+        ...Array.from({ length: 249 }, (_, t) => [t / 250, t / 250] as const),
+        [2, 1 + mode] as const,
+      ],
     })),
   };
   const places = [[0, 1], [2, 3], [4, 5], [6, 7]] as const;
@@ -160,6 +214,7 @@ reportTest("fresh tasks are shown as they were evaluated", async (read) => {
     ...[["mmaml, mode 0", "1"], ["mmaml, mode 1", "2"], ["mmaml, mode 3", "1"]],
   ]);
   assert.match(modes[1][4], /^-1\.50 \(-2\.00 to -1\.00\)$/, "of two tasks: from one to the other");
+  assert.equal(modes[0][4], "-3.00", "of one task there is no interval");
 
   const map = chartOf(report, "fresh-tasks", 1);
   assert(map.kind === "scatter");
@@ -178,7 +233,16 @@ reportTest("fresh tasks are shown as they were evaluated", async (read) => {
   assert.deepEqual(before.paths.map(({ name, x }) => [name, x]), [
     ...[["mode 0", [0, -1]], ["mode 1", [0, -1]]],
   ]);
-  assert.deepEqual(after.paths.map(({ y }) => y), [[0, 1, 1], [0, 1, 2]]);
+  assert.deepEqual(after.paths.map(({ y }) => y.at(-1)), [1, 2]);
+  // every second place is drawn, with the number of its step
+  for (const { x, every, last } of after.paths) {
+    assert.deepEqual([every, last, x.length], [2, 250, 126]);
+    assert.equal(x[60], 119 / 250);
+  }
+  assert.deepEqual(before.paths.map(({ every, last }) => [every, last]), [[1, 1], [1, 1]]);
+
+  const texts = blocksOf(report, "fresh-tasks").filter((block) => block.kind === "text");
+  assert.match(texts[1].text, /^warning: 2 rollouts of \S+a were cut because MetaPointEnv/);
   // x from -1 to 2, y from 0 to 2: half the wider side, and a margin
   const [left, right, bottom, top] = paths.bounds;
   for (const [value, wanted] of [[left, 0.5], [right, 0.5], [bottom, 1], [top, 1]]) {

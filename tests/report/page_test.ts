@@ -163,6 +163,24 @@ async function checkPage(browser: Browser, folder: string): Promise<void> {
   await checkColors(browser, true);
 }
 
+/** A band is not drawn across what it does not know. */
+async function checkGap(browser: Browser, folder: string): Promise<void> {
+  const runs = [1, 2].map((seed) => writeSampleRun(`${folder}/gap-${seed}`, { seed }));
+  const lines = Deno.readTextFileSync(`${runs[0]}/progress.csv`).split("\n");
+  const column = lines[0].split(",").indexOf("LossAfter");
+  const cells = lines[8].split(",");
+  lines[8] = cells.with(column, "").join(",");
+  Deno.writeTextFileSync(`${runs[0]}/progress.csv`, lines.join("\n"));
+  await writePage(runs, `${folder}/gap.html`);
+  await browser.open(`${folder}/gap.html`);
+  const parts = await browser.evaluate<number[]>(
+    `["area", "line"].map((name) => document
+      .querySelector('figure[data-chart="columns"] [aria-label="' + name + '"] path')
+      .getAttribute("d").split("M").length - 1)`,
+  );
+  assert.deepEqual(parts, [2, 2]);
+}
+
 async function checkPhone(browser: Browser, folder: string): Promise<void> {
   await browser.setScreen(375, 700, "dark");
   Deno.writeTextFileSync(`${folder}/adapt.json`, JSON.stringify(ADAPT));
@@ -176,6 +194,16 @@ async function checkPhone(browser: Browser, folder: string): Promise<void> {
       .map((each) => Number(each.getAttribute("fill-opacity")).toFixed(3))`,
   );
   assert.deepEqual(cells, ["0.600", "0.100", "0.400", "0.900"]);
+  // the label of a horizontal line stands beside all that is drawn, within the page
+  const [drawn, left, right] = await browser.evaluate<number[]>(`(() => {
+    const box = (each) => each.getBoundingClientRect();
+    const chart = document.querySelector('figure[data-chart="rewards"] svg');
+    const label = [...chart.querySelectorAll('[aria-label="text"] text')]
+      .find((each) => each.textContent.startsWith("90 % of"));
+    const dots = [...chart.querySelectorAll('[aria-label="dot"] circle')];
+    return [Math.max(...dots.map((each) => box(each).right)), box(label).left, box(label).right];
+  })()`);
+  assert(drawn <= left && right <= 375, `${drawn} ${left} ${right}`);
   const bars = await browser.evaluate<number>(
     `document.querySelectorAll('figure[data-chart="time"] [aria-label="bar"] rect').length`,
   );
@@ -191,6 +219,7 @@ Deno.test({
       const browser = await Browser.start(CHROMIUM);
       try {
         await checkPage(browser, folder);
+        await checkGap(browser, folder);
         await checkPhone(browser, folder);
         assert.deepEqual(browser.complaints, []);
       } finally {

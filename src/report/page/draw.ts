@@ -8,6 +8,7 @@ import type {
   LineSeries,
   LinesVariant,
   PathsChart,
+  Reference,
   ScatterVariant,
 } from "../model.ts";
 import type { PageElement } from "./dom.ts";
@@ -107,6 +108,32 @@ function integerTicks(series: readonly LineSeries[]): number[] | undefined {
   return all.length <= 12 ? all : undefined;
 }
 
+/** Of the labels of horizontal lines: em of a line of text, px of that, of their column. */
+const LABEL = { width: 5, lineHeight: 12, column: 62 } as const;
+
+/** A horizontal line with its label, which may be moved from it, px. */
+interface PlacedReference extends Reference {
+  readonly moved: number;
+}
+
+/**
+ * Labels of horizontal lines, apart from each other where the lines are not.
+ *
+ * @param perUnit px of the vertical axis that a unit has
+ */
+function placeReferences(references: readonly Reference[], perUnit: number): PlacedReference[] {
+  const heightOf = ({ label }: Reference) => LABEL.lineHeight * (label.length > 9 ? 2 : 1);
+  const placed: (PlacedReference & { readonly bottom: number })[] = [];
+  // from the lowest line on; y upwards, px
+  for (const reference of references.toSorted((a, b) => a.y - b.y)) {
+    const half = heightOf(reference) / 2;
+    const wanted = reference.y * perUnit;
+    const middle = Math.max(wanted, (placed.at(-1)?.bottom ?? -Infinity) + half);
+    placed.push({ ...reference, moved: wanted - middle, bottom: middle + half });
+  }
+  return placed;
+}
+
 interface LinePoint {
   readonly x: number;
   readonly y: number | null;
@@ -135,7 +162,15 @@ function drawLines(
 ): PageElement {
   const shown = variant.series.filter(({ name }) => !hidden.has(name));
   const points = shown.map((series) => linePoints(series, axis.label));
-  const references = variant.references ?? [];
+  const { height, marginTop, marginBottom, ...across } = size(width);
+  const all = variant.references ?? [];
+  const heights = [
+    ...points.flat().flatMap(({ y, low, high }) => [y, low, high]),
+    ...all.map(({ y }) => y),
+  ].filter((y) => y !== null);
+  const span = heights.reduce((high, y) => Math.max(high, y), -Infinity) -
+    heights.reduce((low, y) => Math.min(low, y), Infinity);
+  const references = placeReferences(all, (height - marginTop - marginBottom) / (span || 1));
   const happened = marks.filter(({ name }) => !hidden.has(name))
     .map(({ name, color, x, text }) => ({
       x,
@@ -144,7 +179,8 @@ function drawLines(
     }));
   const ticks = axis.integer ? integerTicks(shown) : undefined;
   return Plot.plot({
-    ...size(width),
+    ...{ ...across, height, marginTop, marginBottom },
+    marginRight: all.length === 0 ? undefined : LABEL.column + 8,
     x: {
       ...axisOptions(axis, width),
       ...ticks === undefined ? {} : { ticks, tickFormat: (x: number) => String(x) },
@@ -159,7 +195,8 @@ function drawLines(
         strokeDasharray: "2,3",
       }),
       ...points.map((rows, i) =>
-        Plot.areaY(rows.filter(({ low, high }) => low !== null && high !== null), {
+        // a band that is not everywhere has gaps
+        Plot.areaY(rows.some(({ low }) => low !== null) ? rows : [], {
           x: "x",
           y1: "low",
           y2: "high",
@@ -194,16 +231,20 @@ function drawLines(
         title: "title",
         ariaLabel: "title",
       }),
-      Plot.text(references, {
-        y: "y",
-        text: "label",
-        frameAnchor: "right",
-        textAnchor: "end",
-        dy: -7,
-        fill: "var(--muted)",
-        stroke: "var(--card)",
-        strokeWidth: 3,
-      }),
+      // beside the lines, where nothing else is drawn
+      ...references.map((reference) =>
+        Plot.text([reference], {
+          y: "y",
+          text: "label",
+          frameAnchor: "right",
+          textAnchor: "start",
+          lineWidth: LABEL.width,
+          lineHeight: LABEL.lineHeight / 10,
+          dx: 6,
+          dy: reference.moved,
+          fill: "var(--muted)",
+        })
+      ),
       Plot.tip(
         points.flat().filter(({ y }) => y !== null),
         Plot.pointer({ x: "x", y: "y", title: "title", maxRadius: Infinity }),
@@ -251,7 +292,8 @@ function drawPaths(chart: PathsChart, hidden: ReadonlySet<string>, width: number
         y: path.y[t],
         path: p,
         color: colorOf(path.color),
-        title: `${path.name}\nstep ${t}\n${formatted(x)}, ${formatted(path.y[t])}`,
+        title: `${path.name}\nstep ${Math.min(t * path.every, path.last)}\n` +
+          `${formatted(x)}, ${formatted(path.y[t])}`,
       }))
     );
     const ends = shown.map((path) => ({
