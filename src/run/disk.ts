@@ -10,8 +10,8 @@ export interface DiskFacts {
   readonly folder: string;
   /** Bytes that this user may still write; `null` where the system doesn't tell. */
   readonly freeBytes: number | null;
-  /** Of a new file, synced to the disk. */
-  readonly bytesPerSecond: number;
+  /** Of a new file, synced to the disk; `null` where there is too little room to measure it. */
+  readonly bytesPerSecond: number | null;
 }
 
 function nearestFolder(path: string): string {
@@ -33,6 +33,12 @@ function freeBytes(folder: string): number | null {
   }
 }
 
+/** Whether the system refused for want of room: blocks, inodes or a quota. */
+export function isOutOfSpace(error: unknown): boolean {
+  const { code } = (error instanceof RunError ? error.cause : error) as { code?: unknown };
+  return code === "ENOSPC" || code === "EDQUOT";
+}
+
 /** Removes a file that is open, so that it is gone however the process ends; Windows can't. */
 function removeOpen(name: string): boolean {
   try {
@@ -44,25 +50,30 @@ function removeOpen(name: string): boolean {
 }
 
 /**
- * Writes a file of `bytes` below `path`, syncs it and removes it again.
+ * Writes a file of `bytes` below `path`, syncs it and removes it again; an empty one where that
+ * would take more than half of what is free.
  *
  * @throws RunError `write-failed`
  */
 export function measureDisk(path: string, bytes: number): DiskFacts {
   try {
     const folder = nearestFolder(path);
+    const free = freeBytes(folder);
     const name = Deno.makeTempFileSync({ dir: folder, prefix: ".metarl-doctor-", suffix: ".tmp" });
     let isRemoved = false;
     try {
       using file = Deno.openSync(name, { write: true });
       isRemoved = removeOpen(name);
+      if (free !== null && free < 2 * bytes) {
+        return { folder, freeBytes: free, bytesPerSecond: null };
+      }
       // not zeros: some disks compress
       const block = crypto.getRandomValues(new Uint8Array(65536));
       const start = performance.now();
       for (let written = 0; written < bytes; written += block.length) writeAllSync(file, block);
       file.syncSync();
       const seconds = (performance.now() - start) / 1000;
-      return { folder, freeBytes: freeBytes(folder), bytesPerSecond: bytes / seconds };
+      return { folder, freeBytes: free, bytesPerSecond: bytes / seconds };
     } finally {
       if (!isRemoved) Deno.removeSync(name);
     }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { checkHost, checkKernels } from "../../src/cli/doctor/golden.ts";
 import { forecast, tooLarge } from "../../src/cli/doctor/forecast.ts";
 import { findDisk, findMemory, judgeDisk } from "../../src/cli/doctor/machine.ts";
+import { measureDisk } from "../../src/run/disk.ts";
 import { CpuDevice } from "../../src/compute/cpu/cpu_device.ts";
 import { builtinFixtures } from "../../src/golden/builtin.ts";
 import { readFixtures } from "../../src/golden/fixture.ts";
@@ -160,6 +161,37 @@ Deno.test("judgeDisk() fails below 1 GiB, and where it is known alone", () => {
   const { status, detail, advice } = found(2 ** 29);
   assert.deepEqual([status, detail], ["FAILED", "/x: 512 MiB free, writes 1.0 GiB/s"]);
   assert.match(advice!, /^make room, or put runs elsewhere with --out/);
+});
+
+testNeeding("read", "write", "sys")("findDisk() asks for room where there is none", async () => {
+  await inTemporaryFolder((folder) => {
+    // what a disk without blocks, inodes or a quota left answers
+    const { makeTempFileSync } = Deno;
+    Deno.makeTempFileSync = () => {
+      throw Object.assign(new Error("No space left on device (os error 28)"), { code: "ENOSPC" });
+    };
+    try {
+      const { status, detail, advice } = findDisk(folder, true);
+      assert.equal(status, "FAILED");
+      assert.match(detail, /^can't write below .*: No space left on device$/);
+      assert.match(advice!, /^make room, or put runs elsewhere with --out/);
+    } finally {
+      Deno.makeTempFileSync = makeTempFileSync;
+    }
+    return Promise.resolve();
+  });
+});
+
+testNeeding("read", "write", "sys")("measureDisk() fills no disk to measure it", async () => {
+  await inTemporaryFolder((folder) => {
+    const { freeBytes, bytesPerSecond } = measureDisk(folder, Number.MAX_SAFE_INTEGER / 4);
+    assert.ok(freeBytes! > 0);
+    assert.equal(bytesPerSecond, null);
+    const { detail } = judgeDisk({ folder: "/x", freeBytes: 2 ** 20, bytesPerSecond });
+    assert.equal(detail, "/x: 1 MiB free");
+    assert.deepEqual(namesIn(folder), []);
+    return Promise.resolve();
+  });
 });
 
 testNeeding("read", "write", "sys")("findDisk() measures below the nearest folder", async () => {

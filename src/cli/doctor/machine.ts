@@ -1,6 +1,6 @@
 /** What the machine has: processor, memory, disk, GPU. */
 import { inspectAdapter } from "../../compute/webgpu/adapter.ts";
-import { type DiskFacts, measureDisk } from "../../run/disk.ts";
+import { type DiskFacts, isOutOfSpace, measureDisk } from "../../run/disk.ts";
 import { describeMachine } from "../../run/provenance.ts";
 import { messageOf } from "../../util/errors.ts";
 import { type Finding, formatBytes } from "./finding.ts";
@@ -41,6 +41,9 @@ export function findMemory(): Finding {
   };
 }
 
+const MAKE_ROOM = `make room, or put runs elsewhere with --out; ${formatBytes(LEAST_DISK)} is ` +
+  "enough";
+
 /** Whether what the disk can do is enough. */
 export function judgeDisk(facts: DiskFacts): Finding {
   const { folder, freeBytes, bytesPerSecond } = facts;
@@ -49,11 +52,11 @@ export function judgeDisk(facts: DiskFacts): Finding {
   return {
     status: enough ? "ok" : "FAILED",
     name: "disk",
-    detail: `${folder}: ${free}, writes ${formatBytes(bytesPerSecond)}/s`,
+    detail: `${folder}: ${free}${
+      bytesPerSecond === null ? "" : `, writes ${formatBytes(bytesPerSecond)}/s`
+    }`,
     data: { ...facts },
-    ...(enough ? {} : {
-      advice: `make room, or put runs elsewhere with --out; ${formatBytes(LEAST_DISK)} is enough`,
-    }),
+    ...(enough ? {} : { advice: MAKE_ROOM }),
   };
 }
 
@@ -62,7 +65,9 @@ export function findDisk(folder: string, isQuick: boolean): Finding {
   try {
     return judgeDisk(measureDisk(folder, isQuick ? QUICK_DISK_BYTES : DISK_BYTES));
   } catch (error) {
-    const advice = "work in a folder that you may write to, or put runs elsewhere with --out";
+    const advice = isOutOfSpace(error)
+      ? MAKE_ROOM
+      : "work in a folder that you may write to, or put runs elsewhere with --out";
     return { status: "FAILED", name: "disk", detail: messageOf(error), advice };
   }
 }
@@ -74,7 +79,8 @@ export type GpuKind = "none" | "software" | "hardware";
 export async function findGpu(): Promise<{ kind: GpuKind; findings: Finding[] }> {
   const found = await inspectAdapter();
   if (found === null) {
-    const detail = "no WebGPU adapter: everything runs on the CPU, which is enough";
+    const detail = "no WebGPU adapter: everything runs on the CPU, which is enough; a GPU needs " +
+      "its driver, on Linux with Vulkan and its loader (libvulkan1)";
     const data = { adapter: null };
     return { kind: "none", findings: [{ status: "none", name: "GPU", detail, data }] };
   }
