@@ -8,12 +8,15 @@
  * the time relative to that: 1 where it grows with the operations.
  *
  *     deno run -A bench/growth.ts [tasks|rollouts|hidden|inner-steps]... [--quick]
+ *
+ * --quick: the first three sizes with few repetitions, and no chart.
  */
 import { lineChart, type Series } from "../src/plot/mod.ts";
 import { CpuDevice } from "../src/compute/cpu/cpu_device.ts";
 import { FROM_SOURCE, ROOT, runProgram } from "./process.ts";
 import { MetaCase, type MetaShape, POINT } from "./meta_case.ts";
-import { type Effort, FULL, QUICK, type Spread, spreadOf, takeTurns, timed } from "./results.ts";
+import { timed } from "./clock.ts";
+import { type Effort, FULL, QUICK, type Spread, spreadOf, takeTurns } from "./results.ts";
 
 /** Outer steps of the published configurations, each one meta-gradient. */
 const OUTER_STEPS = 5;
@@ -88,7 +91,9 @@ async function learner(device: CpuDevice, shape: MetaShape, effort: Effort): Pro
     evaluation: timed(() => objective.evaluate(coefficients)),
   }, effort);
   objective.close();
-  return spreadOf(gradient.map((ms, turn) => (OUTER_STEPS * ms + evaluation[turn]) / 1000));
+  return spreadOf(
+    gradient.map(({ ms }, turn) => (OUTER_STEPS * ms + evaluation[turn].ms) / 1000),
+  );
 }
 
 /** Seconds of sampling, advantages and inner steps in the workers, from whole iterations. */
@@ -118,7 +123,7 @@ function chart(label: string, points: readonly Point[]): string {
     ...{ x, y: points.map(({ work }) => first[who].median * work[who]), dashed: true, faint: true },
   });
   return lineChart({
-    title: "One iteration of MMAML on the point mass, 2 cores",
+    title: `One iteration of MMAML on the point mass, ${navigator.hardwareConcurrency} cores`,
     x: { label },
     y: { label: "seconds" },
     series: [
@@ -133,10 +138,10 @@ function chart(label: string, points: readonly Point[]): string {
 }
 
 const effort = Deno.args.includes("--quick") ? QUICK : { ...FULL, seconds: 2, least: 5 };
-const wanted = Deno.args.filter((arg) => !arg.startsWith("--"));
+const wanted = Deno.args.filter((arg) => arg !== "--quick");
 const strange = wanted.find((name) => !(name in AXES));
 if (strange !== undefined) {
-  console.error(`error: "${strange}" is none of ${Object.keys(AXES).join(", ")}`);
+  console.error(`error: "${strange}" is none of ${Object.keys(AXES).join(", ")}, --quick`);
   Deno.exit(2);
 }
 const device = await CpuDevice.create();
@@ -160,6 +165,7 @@ for (const name of wanted.length > 0 ? wanted : Object.keys(AXES)) {
     });
     console.log(`${String(size).padEnd(27)} ${columns.join("  ")}`);
   }
+  if (effort.quick) continue;
   const path = `docs/assets/growth-${name}.svg`;
   await Deno.writeTextFile(`${ROOT}${path}`, chart(label, points));
   console.log(`  ${path}`);

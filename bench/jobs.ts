@@ -32,6 +32,11 @@ const TURNS = 5;
 
 interface Result {
   readonly workers: number;
+  /** By turn; below: medians. */
+  readonly turns: {
+    readonly stepsPerSecond: readonly number[];
+    readonly envStepShare: readonly number[];
+  };
   readonly stepsPerSecond: number;
   /** Of a job's time. */
   readonly mjStepShare: number;
@@ -85,6 +90,7 @@ async function measure(setup: SamplerSetup, count: number, jobs: number): Promis
   const [mjStepShare, envStepShare, innerStepShare] = shares.map(median);
   return {
     workers: count,
+    turns: { stepsPerSecond: rates, envStepShare: shares[1] },
     stepsPerSecond: median(rates),
     mjStepShare,
     envStepShare,

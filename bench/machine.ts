@@ -1,5 +1,6 @@
 /** Facts about the machine and the programs that results depend on. */
 import { probeAdapter } from "../src/compute/webgpu/adapter.ts";
+import { adapterName } from "./devices.ts";
 
 /** Name of the processor, where the system tells it. */
 function processor(): string {
@@ -27,7 +28,10 @@ async function commit(): Promise<string> {
   }
 }
 
-/** Deno, processor, memory, GPU, version of the sources. */
+/**
+ * Deno, processor, memory, GPU, how many programs want the cores (mean of the last minute), version
+ * of the sources.
+ */
 export async function describeMachine(): Promise<Record<string, string>> {
   const adapter = await probeAdapter();
   const memory = Deno.systemMemoryInfo().total / 2 ** 30;
@@ -41,8 +45,9 @@ export async function describeMachine(): Promise<Record<string, string>> {
     gpu: adapter === null
       ? "none found"
       : adapter.isSoftware
-      ? `none, only a software driver: ${adapter.description} ${adapter.device}`.trim()
-      : `${adapter.device}, ${adapter.description}`,
+      ? `none, only a software driver: ${adapterName(adapter)}`
+      : adapterName(adapter),
+    load: Deno.loadavg()[0].toFixed(2),
     sources: await commit(),
   };
 }

@@ -28,7 +28,9 @@ const WAYS: readonly Way[] = ["sampler", "env", "mj_step"];
 interface Result {
   readonly env: string;
   readonly workers: number;
-  /** Environment steps per second of all workers together, by way; medians. */
+  /** Environment steps per second of all workers together, by way and turn. */
+  readonly turns: Readonly<Record<Way, readonly number[]>>;
+  /** Medians of them. */
   readonly stepsPerSecond: Readonly<Partial<Record<Way, number>>>;
   /** Of the limit, medians of the turns. */
   readonly samplerShare?: number;
@@ -53,6 +55,7 @@ async function measure(env: string, workers: SamplingWorker[], seconds: number):
   return {
     env,
     workers: workers.length,
+    turns: rates,
     stepsPerSecond: Object.fromEntries(ways.map((way) => [way, median(rates[way])])),
     ...(usesMujoco ? { samplerShare: share("sampler"), envShare: share("env") } : {}),
   };

@@ -6,7 +6,8 @@
 import { CpuDevice } from "../../src/compute/cpu/cpu_device.ts";
 import type { Device } from "../../src/compute/device.ts";
 import { relativeError } from "../../src/golden/comparison.ts";
-import { openWebGpu, webGpuSubject } from "../devices.ts";
+import { timed, type Took } from "../clock.ts";
+import { openWebGpu, type Subject } from "../devices.ts";
 import {
   ANT,
   controlStep,
@@ -25,7 +26,14 @@ import {
 import { openWasmBackend, openWebGpuBackend, type TfjsBackend } from "../peers/tfjs.ts";
 import { tfjsControlStep, tfjsTraining } from "../peers/tfjs_dynamics.ts";
 import { type Allocator, findTorch, TorchPeer } from "../peers/torch.ts";
-import { type Effort, ratioOf, type Report, spreadOf, takeTurns, timed } from "../results.ts";
+import {
+  type Choice,
+  type Effort,
+  type Report,
+  reportRatios,
+  spreadOf,
+  takeTurns,
+} from "../results.ts";
 
 const PART = "famle";
 
@@ -92,7 +100,7 @@ function cases(quick: boolean): Case[] {
 
 /** Who takes part in a measurement, and what it gives the first time. */
 interface Contender {
-  readonly run: () => Promise<number>;
+  readonly run: () => Promise<Took>;
   readonly first: ArrayLike<number>;
 }
 
@@ -102,17 +110,26 @@ async function torchContender(peer: TorchPeer, folder: string, data: Case["data"
   await peer.ask({ do: "run" });
   await peer.ask({ do: "write", folder });
   const first = new Float32Array((await Deno.readFile(`${folder}/result.f32`)).buffer);
-  return { run: async () => 1000 * (await peer.ask({ do: "run" })).seconds, first };
+  return { run: () => peer.time({ do: "run" }), first };
+}
+
+/** PyTorch in its three ways. */
+interface Torch {
+  readonly peer: TorchPeer;
+  readonly subject: string;
+  /** Ours that it is held against. */
+  readonly against: Subject;
 }
 
 interface Peers {
-  readonly torch: readonly { readonly peer: TorchPeer; readonly subject: string }[];
-  readonly tfjs: readonly TfjsBackend[];
+  readonly torch: readonly Torch[];
+  /** With ours that each is held against. */
+  readonly tfjs: readonly (readonly [TfjsBackend, Subject])[];
 }
 
 async function benchCase(
   { name, data, flops, onDevice, onTfjs }: Case,
-  devices: readonly { device: Device; subject: string }[],
+  devices: readonly Subject[],
   { torch, tfjs }: Peers,
   report: Report,
   effort: Effort,
@@ -130,17 +147,18 @@ async function benchCase(
   };
   for (const { device, subject } of devices) await add(subject, onDevice(device));
   const folder = await Deno.makeTempDir({ prefix: "metarl-bench-" });
-  const peers: string[] = [];
+  /** Peers, and ours that they are held against. */
+  const pairs: [string, Subject][] = [];
   if (onTfjs !== undefined) {
-    for (const { peer, subject } of torch) {
+    for (const { peer, subject, against } of torch) {
       contenders[subject] = await torchContender(peer, folder, data);
-      peers.push(subject);
+      pairs.push([subject, against]);
     }
-    for (const backend of tfjs) {
+    for (const [backend, against] of tfjs) {
       const subject = `tfjs, ${backend.name}`;
       await backend.use();
       await add(subject, onTfjs(), () => backend.use());
-      peers.push(subject);
+      pairs.push([subject, against]);
     }
   }
   const [ours] = devices;
@@ -151,46 +169,56 @@ async function benchCase(
   }
   const runs = Object.entries(contenders).map(([subject, { run }]) => [subject, run] as const);
   const turns = await takeTurns(Object.fromEntries(runs), effort);
-  for (const [subject] of runs) report.figure(PART, name, subject, "ms", turns[subject]);
-  const speed = turns[ours.subject].map((ms) => flops / ms / 1e6);
-  report.figure(PART, `${name}, speed`, ours.subject, "GFLOP/s", speed);
-  for (const peer of peers) {
-    const webgpu = peer === "tfjs, webgpu"
-      ? devices.find(({ device }) => device.kind === "webgpu")
-      : undefined;
-    const against = (webgpu ?? ours).subject;
-    const ratio = ratioOf(turns[peer], turns[against]);
-    report.ratio(PART, `${name}: ${peer} / ${against}`, ratio, 1);
+  const wall = (subject: string) => turns[subject].map(({ ms }) => ms);
+  for (const [subject] of runs) report.figure(PART, name, subject, "ms", wall(subject));
+  const speed = wall(ours.subject).map((ms) => flops / ms / 1e6);
+  report.figure(PART, name, `${ours.subject}, speed`, "GFLOP/s", speed);
+  for (const [theirs, { subject, onCores }] of pairs) {
+    const between = { theirs, ours: subject, onCores };
+    reportRatios(report, PART, name, between, {
+      ...{ theirs: turns[theirs], ours: turns[subject] },
+    }, { goal: 1 });
   }
   if (name.endsWith("10,000 x 10")) {
-    const within = spreadOf(turns[ours.subject].map((ms) => CONTROL_STEP_MS / ms));
-    report.goal(PART, `${name}, within ${CONTROL_STEP_MS} ms on the cpu`, within, 1);
+    const within = spreadOf(wall(ours.subject).map((ms) => CONTROL_STEP_MS / ms));
+    report.goal(PART, name, `within ${CONTROL_STEP_MS} ms on the cpu`, within, 1);
   }
   await Deno.remove(folder, { recursive: true });
 }
 
-export async function benchFamle(report: Report, effort: Effort): Promise<void> {
-  const version = await findTorch();
-  if (version === null) report.missing(PART, "PyTorch", "no torch: python3 can't import it");
-  else report.print(`  PyTorch ${version}, as many threads as cores`);
-  const devices: { device: Device; subject: string }[] = [
-    { device: await CpuDevice.create(), subject: "cpu" },
-    { device: await CpuDevice.create({ threads: 1 }), subject: "cpu, 1 thread" },
-  ];
-  const gpu = await openWebGpu(report, PART);
-  if (gpu !== null) devices.push({ device: gpu, subject: webGpuSubject(gpu) });
+export async function benchFamle(
+  report: Report,
+  effort: Effort,
+  choice: Choice,
+): Promise<void> {
+  const version = await findTorch(report, PART, choice);
+  const cpu = { device: await CpuDevice.create(), subject: "cpu", onCores: true };
+  const alone = {
+    ...{ device: await CpuDevice.create({ threads: 1 }), subject: "cpu, 1 thread", onCores: true },
+  };
+  const devices: Subject[] = [cpu, alone];
+  const webgpu = await openWebGpu(report, PART);
+  if (webgpu !== null) devices.push(webgpu);
   for (const { device } of devices) report.print(`  ${device.description}`);
-  const tfjs = [await openWasmBackend()];
-  if (gpu !== null) tfjs.push(await openWebGpuBackend());
-  const torch = [];
-  for (const allocator of version === null ? [] : ["tuned", "default"] satisfies Allocator[]) {
-    const subject = allocator === "tuned" ? "PyTorch, tuned malloc" : "PyTorch";
-    torch.push({ subject, peer: await TorchPeer.start("torch_famle.py", allocator) });
+  const tfjs: [TfjsBackend, Subject][] = [];
+  if (choice.peers.has("tfjs-wasm")) tfjs.push([await openWasmBackend(), cpu]);
+  if (webgpu !== null && choice.peers.has("tfjs-webgpu")) {
+    tfjs.push([await openWebGpuBackend(), webgpu]);
+  }
+  const torch: Torch[] = [];
+  if (version !== null) {
+    const start = (allocator: Allocator, threads?: number) =>
+      TorchPeer.start("torch_famle.py", allocator, threads);
+    torch.push(
+      { peer: await start("tuned"), subject: "PyTorch, tuned malloc", against: cpu },
+      { peer: await start("default"), subject: "PyTorch", against: cpu },
+      { peer: await start("tuned", 1), subject: "PyTorch, tuned malloc, 1 thread", against: alone },
+    );
   }
   for (const one of cases(effort.quick)) {
-    await benchCase(one, devices, { torch, tfjs }, report, effort);
+    if (choice.wants(one.name)) await benchCase(one, devices, { torch, tfjs }, report, effort);
   }
   for (const { peer } of torch) await peer.stop();
-  for (const backend of tfjs) await backend.close();
+  for (const [backend] of tfjs) await backend.close();
   for (const { device } of devices) await device.close();
 }

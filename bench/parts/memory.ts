@@ -7,7 +7,7 @@ import { MetaCase, metaCases } from "../meta_case.ts";
 import { TELLS_PEAK_MEMORY } from "../peak_memory.ts";
 import { type Allocator, findTorch, TorchPeer } from "../peers/torch.ts";
 import { runProgram } from "../process.ts";
-import { type Effort, ratioOf, type Report } from "../results.ts";
+import { type Choice, type Effort, ratioOf, type Report } from "../results.ts";
 
 const PART = "memory";
 
@@ -21,16 +21,20 @@ async function torchPeak(folder: string, allocator: Allocator): Promise<number> 
   return peak;
 }
 
-export async function benchMemory(report: Report, effort: Effort): Promise<void> {
+export async function benchMemory(
+  report: Report,
+  effort: Effort,
+  choice: Choice,
+): Promise<void> {
   if (!TELLS_PEAK_MEMORY) {
     report.missing(PART, "peak of the resident memory", `not known on ${Deno.build.os}`);
     return;
   }
-  const torch = await findTorch();
-  if (torch === null) report.missing(PART, "PyTorch", "no torch: python3 can't import it");
+  const torch = await findTorch(report, PART, choice);
   const devices = ["cpu", ...(await probeAdapter() === null ? [] : ["webgpu"])];
   for (const [shape, algorithm] of metaCases(effort.quick)) {
     const { name } = new MetaCase(shape, algorithm);
+    if (!choice.wants(name)) continue;
     const ours: Record<string, number[]> = {};
     for (const device of devices) {
       ours[device] = [];
@@ -53,8 +57,8 @@ export async function benchMemory(report: Report, effort: Effort): Promise<void>
       }
       const subject = allocator === "tuned" ? "PyTorch, tuned malloc" : "PyTorch";
       report.figure(PART, name, subject, "MB", peaks);
-      const goal = allocator === "default" ? 2 : undefined;
-      report.ratio(PART, `${name}: ${subject} / cpu`, ratioOf(peaks, ours.cpu), goal);
+      const more = allocator === "default" ? { goal: 2 } : {};
+      report.ratio(PART, name, `${subject} / cpu`, ratioOf(peaks, ours.cpu), more);
     }
     await Deno.remove(folder, { recursive: true });
   }

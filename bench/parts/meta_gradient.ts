@@ -6,27 +6,33 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { MetaObjective } from "../../src/algos/meta_objective.ts";
 import { CpuDevice } from "../../src/compute/cpu/cpu_device.ts";
-import type { Device } from "../../src/compute/device.ts";
 import { relativeError } from "../../src/golden/comparison.ts";
-import { openWebGpu, webGpuSubject } from "../devices.ts";
+import { timed, type Took } from "../clock.ts";
+import { openWebGpu, type Subject } from "../devices.ts";
 import { MetaCase, metaCases } from "../meta_case.ts";
 import { openWasmBackend, openWebGpuBackend, type TfjsBackend } from "../peers/tfjs.ts";
 import { TfjsMeta } from "../peers/tfjs_meta.ts";
 import { type Allocator, findTorch, TorchPeer } from "../peers/torch.ts";
-import { type Effort, ratioOf, type Report, takeTurns, timed } from "../results.ts";
+import {
+  type Choice,
+  type Effort,
+  ratioOf,
+  type Report,
+  reportRatios,
+  takeTurns,
+} from "../results.ts";
 
 const PART = "meta-gradient";
+
+const TUNED = "PyTorch, tuned malloc";
+const DEFAULT = "PyTorch";
+const TUNED_ALONE = `${TUNED}, 1 thread`;
 
 /** Two float32 programs that sum in another order, through K gradient steps. */
 const TOLERANCE = 2e-3;
 
 /** Tasks of one graph with which PyTorch is fastest here; as it comes: all. */
 const CHUNKS: Readonly<Record<string, number>> = { "ant ProMP": 10 };
-
-interface Contender {
-  readonly subject: string;
-  readonly run: () => Promise<number>;
-}
 
 function assertClose(what: string, actual: ArrayLike<number>, expected: ArrayLike<number>): void {
   const error = relativeError(Array.from(actual), Array.from(expected));
@@ -37,18 +43,23 @@ async function readFloats(path: string): Promise<Float32Array> {
   return new Float32Array((await Deno.readFile(path)).buffer);
 }
 
-/** PyTorch with both allocators, their gradients checked; stopped by the caller. */
+/** One program of PyTorch that takes part. */
+interface Torch {
+  readonly peer: TorchPeer;
+  readonly subject: string;
+}
+
+/** PyTorch with both allocators, and with one thread; gradients checked; stopped by the caller. */
 async function startTorch(
   metaCase: MetaCase,
   objective: MetaObjective,
   folder: string,
-): Promise<{ peer: TorchPeer; subject: string }[]> {
+): Promise<Torch[]> {
   await metaCase.write(folder);
   await objective.gradient(metaCase.coefficients);
   const expected = await objective.gradients();
-  const peers = [];
-  for (const allocator of ["tuned", "default"] satisfies Allocator[]) {
-    const peer = await TorchPeer.start("torch_promp.py", allocator);
+  const start = async (subject: string, allocator: Allocator, threads?: number): Promise<Torch> => {
+    const peer = await TorchPeer.start("torch_promp.py", allocator, threads);
     const chunk = allocator === "tuned" ? CHUNKS[metaCase.name] ?? 40 : 40;
     await peer.ask({ do: "load", folder, chunk });
     await peer.ask({ do: "gradient" });
@@ -58,43 +69,47 @@ async function startTorch(
       const gradient = await readFloats(`${folder}/${name}_gradient.f32`);
       assertClose(`PyTorch's gradient of the ${name}, ${metaCase.name},`, gradient, expected[name]);
     }
-    peers.push({ peer, subject: allocator === "tuned" ? "PyTorch, tuned malloc" : "PyTorch" });
-  }
-  return peers;
+    return { peer, subject };
+  };
+  return [
+    await start(TUNED, "tuned"),
+    await start(DEFAULT, "default"),
+    await start(TUNED_ALONE, "tuned", 1),
+  ];
 }
 
 async function secondOrder(
   metaCase: MetaCase,
-  devices: readonly { device: Device; subject: string }[],
+  devices: readonly Subject[],
+  alone: Subject,
   torch: boolean,
   report: Report,
   effort: Effort,
 ): Promise<void> {
-  const contenders: Contender[] = [];
-  const objectives = devices.map(({ device, subject }) => {
-    const objective = metaCase.objective(device);
-    const gradient = () => objective.gradient(metaCase.coefficients);
-    contenders.push({ subject, run: timed(gradient) });
-    return objective;
+  const part = torch ? [...devices, alone] : devices;
+  const objectives = part.map(({ device }) => metaCase.objective(device));
+  const contenders = part.map(({ subject }, i): [string, () => Promise<Took>] => {
+    return [subject, timed(() => objectives[i].gradient(metaCase.coefficients))];
   });
   const folder = await Deno.makeTempDir({ prefix: "metarl-bench-" });
   const peers = torch ? await startTorch(metaCase, objectives[0], folder) : [];
   for (const { peer, subject } of peers) {
-    const run = async () => 1000 * (await peer.ask({ do: "gradient" })).seconds;
-    contenders.push({ subject, run });
+    contenders.push([subject, () => peer.time({ do: "gradient" })]);
   }
-  const turns = await takeTurns(
-    Object.fromEntries(contenders.map(({ subject, run }) => [subject, run])),
-    effort,
-  );
-  for (const { subject } of contenders) {
-    report.figure(PART, `${metaCase.name}, second order`, subject, "ms", turns[subject]);
+  const turns = await takeTurns(Object.fromEntries(contenders), effort);
+  const name = `${metaCase.name}, second order`;
+  const wall = (subject: string) => turns[subject].map(({ ms }) => ms);
+  for (const [subject] of contenders) report.figure(PART, name, subject, "ms", wall(subject));
+  const [{ subject: ours }] = devices;
+  for (const [theirs, more] of torch ? [[TUNED, { goal: 1 }], [DEFAULT, {}]] as const : []) {
+    const ratio = ratioOf(wall(theirs), wall(ours));
+    report.ratio(PART, name, `${theirs} / ${ours}`, ratio, { ...more, unsteady: true });
   }
-  for (const { subject } of peers) {
-    const goal = subject === "PyTorch" ? undefined : 1;
-    const ours = devices[0].subject;
-    const ratio = ratioOf(turns[subject], turns[ours]);
-    report.ratio(PART, `${metaCase.name}: ${subject} / ${ours}`, ratio, goal);
+  if (torch) {
+    const [theirs, own] = [TUNED_ALONE, alone.subject]
+      .map((subject) => turns[subject].map(({ processorMs }) => processorMs));
+    const label = `${TUNED} / ${ours}, processor time, 1 thread`;
+    report.ratio(PART, name, label, ratioOf(theirs, own));
   }
   for (const { peer } of peers) await peer.stop();
   for (const objective of objectives) objective.close();
@@ -103,7 +118,7 @@ async function secondOrder(
 
 async function firstOrder(
   metaCase: MetaCase,
-  { device, subject }: { device: Device; subject: string },
+  { device, subject, onCores }: Subject,
   backend: TfjsBackend,
   report: Report,
   effort: Effort,
@@ -114,9 +129,9 @@ async function firstOrder(
   const adapted = await objective.adaptedParams(metaCase.spec.innerSteps);
   const peer = new TfjsMeta(metaCase);
   const result = peer.run();
-  const name = `tfjs, ${backend.name}`;
-  assertClose(`${name}: adapted parameters`, await result.adapted.data(), adapted);
-  assertClose(`${name}: outer surrogates`, await result.surrogates.data(), outerSurrogates);
+  const theirs = `tfjs, ${backend.name}`;
+  assertClose(`${theirs}: adapted parameters`, await result.adapted.data(), adapted);
+  assertClose(`${theirs}: outer surrogates`, await result.surrogates.data(), outerSurrogates);
   tf.dispose([result.adapted, result.surrogates]);
   const turns = await takeTurns({
     ours: timed(() => objective.evaluate(metaCase.coefficients)),
@@ -126,34 +141,45 @@ async function firstOrder(
       tf.dispose([adapted, surrogates]);
     }),
   }, effort);
-  report.figure(PART, `${metaCase.name}, first order`, subject, "ms", turns.ours);
-  report.figure(PART, `${metaCase.name}, first order`, name, "ms", turns.theirs);
-  const goal = backend.name === "webgpu" ? 10 : undefined;
-  const ratio = ratioOf(turns.theirs, turns.ours);
-  report.ratio(PART, `${metaCase.name}, first order: ${name} / ${subject}`, ratio, goal);
+  const name = `${metaCase.name}, first order`;
+  report.figure(PART, name, subject, "ms", turns.ours.map(({ ms }) => ms));
+  report.figure(PART, name, theirs, "ms", turns.theirs.map(({ ms }) => ms));
+  reportRatios(report, PART, name, { theirs, ours: subject, onCores }, turns, {
+    ...backend.name === "webgpu" ? { goal: 10 } : {},
+  });
   peer.close();
   objective.close();
 }
 
-export async function benchMetaGradient(report: Report, effort: Effort): Promise<void> {
-  const torch = await findTorch();
-  if (torch === null) report.missing(PART, "PyTorch", "no torch: python3 can't import it");
-  else report.print(`  PyTorch ${torch}, as many threads as cores`);
-  const cpu = { device: await CpuDevice.create(), subject: "cpu" };
-  const gpu = await openWebGpu(report, PART);
-  const webgpu = gpu === null ? null : { device: gpu, subject: webGpuSubject(gpu) };
-  const devices = webgpu === null ? [cpu] : [cpu, webgpu];
+export async function benchMetaGradient(
+  report: Report,
+  effort: Effort,
+  choice: Choice,
+): Promise<void> {
+  const torch = await findTorch(report, PART, choice) !== null;
+  const cpu = { device: await CpuDevice.create(), subject: "cpu", onCores: true };
+  const alone = {
+    ...{ device: await CpuDevice.create({ threads: 1 }), subject: "cpu, 1 thread", onCores: true },
+  };
+  const webgpu = await openWebGpu(report, PART);
+  const devices: Subject[] = webgpu === null ? [cpu] : [cpu, webgpu];
   for (const { device } of devices) report.print(`  ${device.description}`);
-  const backends: [{ device: Device; subject: string }, TfjsBackend][] = [];
-  backends.push([cpu, await openWasmBackend()]);
-  if (webgpu !== null) backends.push([webgpu, await openWebGpuBackend()]);
+  const backends: [Subject, TfjsBackend][] = [];
+  if (choice.peers.has("tfjs-wasm")) backends.push([cpu, await openWasmBackend()]);
+  if (webgpu !== null && choice.peers.has("tfjs-webgpu")) {
+    backends.push([webgpu, await openWebGpuBackend()]);
+  }
   for (const [shape, algorithm] of metaCases(effort.quick)) {
     const metaCase = new MetaCase(shape, algorithm);
-    await secondOrder(metaCase, devices, torch !== null, report, effort);
+    const { name } = metaCase;
+    if (choice.wants(`${name}, second order`)) {
+      await secondOrder(metaCase, devices, alone, torch, report, effort);
+    }
+    if (!choice.wants(`${name}, first order`)) continue;
     for (const [ours, backend] of backends) {
       await firstOrder(metaCase, ours, backend, report, effort);
     }
   }
   for (const [, backend] of backends) await backend.close();
-  for (const { device } of devices) await device.close();
+  for (const { device } of [...devices, alone]) await device.close();
 }

@@ -3,7 +3,7 @@
  * run by themselves with more to choose from.
  */
 import { runProgram } from "../process.ts";
-import { type Effort, type Report, spreadOf } from "../results.ts";
+import { type Effort, ratioOf, type Report, spreadOf } from "../results.ts";
 
 const PART = "sampling";
 
@@ -18,15 +18,18 @@ async function ask<T>(script: string, args: readonly string[]): Promise<T> {
 interface Environment {
   readonly env: string;
   readonly workers: number;
-  readonly stepsPerSecond: { readonly sampler: number };
-  readonly samplerShare?: number;
+  /** By turn. */
+  readonly turns: { readonly sampler: readonly number[]; readonly mj_step: readonly number[] };
 }
 
 interface Jobs {
   readonly results: readonly {
     readonly workers: number;
-    readonly stepsPerSecond: number;
-    readonly envStepShare: number;
+    /** By turn. */
+    readonly turns: {
+      readonly stepsPerSecond: readonly number[];
+      readonly envStepShare: readonly number[];
+    };
   }[];
 }
 
@@ -34,19 +37,20 @@ export async function benchSampling(report: Report, effort: Effort): Promise<voi
   const envs = ["AntRandGoalModeEnv", "Reacher3LinkEnv", "MetaPointEnvMomentumModes"];
   const found = await ask<Environment[]>("sampling.ts", effort.quick ? envs.slice(1) : envs);
   const named = (workers: number) => `${workers} worker${workers > 1 ? "s" : ""}`;
-  for (const { env, workers, stepsPerSecond, samplerShare } of found) {
-    report.figure(PART, env, named(workers), "steps/s", [stepsPerSecond.sampler]);
-    if (samplerShare !== undefined) {
-      const name = `${env}: sampler / bare mj_step, ${named(workers)}`;
-      report.ratio(PART, name, spreadOf([samplerShare]));
+  for (const { env, workers, turns } of found) {
+    report.figure(PART, env, named(workers), "steps/s", turns.sampler);
+    if (turns.mj_step.length > 0) {
+      const share = ratioOf(turns.sampler, turns.mj_step);
+      report.ratio(PART, env, `sampler / mj_step, ${named(workers)}`, share);
     }
   }
   for (const config of effort.quick ? ["reacher"] : ["reacher", "ant_rand_goal_mode"]) {
     const { results } = await ask<Jobs>("jobs.ts", [`configs/${config}.json`, "--jobs", "1"]);
-    for (const { workers, stepsPerSecond, envStepShare } of results) {
-      report.figure(PART, `jobs of ${config}`, named(workers), "steps/s", [stepsPerSecond]);
-      const name = `jobs of ${config}: env.step / whole job, ${named(workers)}`;
-      report.ratio(PART, name, spreadOf([envStepShare]));
+    const name = `jobs of ${config}`;
+    for (const { workers, turns } of results) {
+      report.figure(PART, name, named(workers), "steps/s", turns.stepsPerSecond);
+      const share = spreadOf(turns.envStepShare);
+      report.ratio(PART, name, `env.step / whole job, ${named(workers)}`, share);
     }
   }
 }

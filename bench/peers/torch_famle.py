@@ -3,17 +3,16 @@
 Talks by lines of JSON on standard input and output:
 
     {"do": "load", "folder": F}   a case as bench/dynamics_case.ts writes it
-    {"do": "run"}                 -> {"seconds": s}
+    {"do": "run"}                 -> {"seconds": s, "processorSeconds": p}
     {"do": "write", "folder": F}  result of the last run: returns, losses or errors, raw float32
 """
 
 import json
-import time
 
 import torch
 from torch import Tensor, nn
 
-from lines import serve
+from lines import serve, timed
 
 
 class Model(nn.Module):
@@ -127,9 +126,7 @@ class Case:
 
 
 def run(case: Case, _ask: dict) -> dict:
-    start = time.perf_counter()
-    case.run()
-    return {"seconds": time.perf_counter() - start}
+    return timed(case.run)
 
 
 def write(case: Case, ask: dict) -> dict:
