@@ -7,7 +7,7 @@
  *     deno task build:player --check    exit 1 where it was made from other sources
  *
  * Other versions of Deno bundle to other bytes, so the check compares the sums of what it was made
- * from (the player's text and the version of three.js) and of the base64 text.
+ * from (the texts of the player and of what it imports, the version of three.js) and of the base64 text.
  */
 import { deflateSync } from "fflate";
 import { bundle, checkSums, importOf, sha256 } from "./bundle.ts";
@@ -17,7 +17,11 @@ const SOURCE = new URL("src/render/player/player.js", root);
 const FILE = "src/render/player/bundle.ts";
 const TARGET = new URL(FILE, root);
 
-const sources = await sha256(importOf("three"), await Deno.readTextFile(SOURCE));
+/** What the player imports of the project. */
+const IMPORTED = new URL("src/render/caption.ts", root);
+
+const texts = [SOURCE, IMPORTED].map((url) => Deno.readTextFileSync(url));
+const sources = await sha256(importOf("three"), ...texts);
 if (Deno.args.includes("--check")) {
   const { SOURCES, PLAYER, PLAYER_SUM } = await import(TARGET.href);
   const stated = { sources: SOURCES, player: PLAYER_SUM };

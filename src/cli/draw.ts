@@ -106,6 +106,15 @@ async function paceOf(seconds: number, dt: number, options: PictureOptions): Pro
   return { ...pace, fps: 100 / gifDelay(pace.fps) };
 }
 
+/** Refuses what can't be drawn as this kind of file. @throws UserError `out-format` */
+export function checkFormat(kind: Shown["kind"], format: Format): void {
+  if (kind === "plane" || format !== "svg") return;
+  throw new UserError(
+    "out-format",
+    "--out: .svg is for environments in the plane; take .png, .gif, .mp4 or .html",
+  );
+}
+
 async function drawBodies(show: Show, options: PictureOptions, output: Output): Promise<Drawn> {
   const { stage, dt } = show;
   const seconds = (Math.max(...stage.takes.map(({ frames }) => frames)) - 1) * dt;
@@ -119,12 +128,6 @@ async function drawBodies(show: Show, options: PictureOptions, output: Output): 
       text: `${stage.takes.length === 1 ? "one rollout" : "two rollouts"}, ${seconds.toFixed(1)} s`,
       ...{ width: null, height: null, frames: null, fps: null, speed: pace.speed },
     };
-  }
-  if (options.format === "svg") {
-    throw new UserError(
-      "out-format",
-      "--out: .svg is for environments in the plane; take .png, .gif, .mp4 or .html",
-    );
   }
   let device = "";
   const make = async (size: RenderOptions) => {
@@ -146,10 +149,10 @@ async function drawPlane(show: PlaneShow, options: PictureOptions, output: Outpu
   const device = "drawn by resvg";
   const isPair = show.paths.length > 1;
   if (format === "html") {
-    throw new UserError(
-      "out-format",
-      "--out: .html is for environments with bodies; take .svg, .png, .gif or .mp4",
-    );
+    const { planeStage } = await import("../render/plane_stage.ts");
+    const { title, paths: labels } = show;
+    const inSpace = { title, stage: planeStage(show), labels, dt: PLANE_DT, countsSteps: true };
+    return await drawBodies(inSpace, { ...options, speed: options.speed ?? 1 }, output);
   }
   if (format === "svg") {
     const svg = planePicture(show, options);
@@ -169,6 +172,7 @@ export async function draw(
   options: PictureOptions,
   output: Output,
 ): Promise<Drawn> {
+  checkFormat(shown.kind, options.format);
   return shown.kind === "bodies"
     ? await drawBodies(shown.show, options, output)
     : await drawPlane(shown.show, options, output);

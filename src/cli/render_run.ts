@@ -1,11 +1,11 @@
 /** What `metarl render` does: adapts to a fresh task, repeats a rollout of it, draws, writes. */
 import { adaptToTask } from "../evaluation/evaluate.ts";
 import { loadRun } from "../evaluation/load_run.ts";
-import { type Recording, recordRollouts, shownTask } from "../evaluation/recording.ts";
+import { pictureKind, type Recording, recordRollouts, shownTask } from "../evaluation/recording.ts";
 import { returnText } from "../render/caption.ts";
 import { buildStage } from "../render/stage.ts";
 import { writeFileAtomic } from "../run/files.ts";
-import { draw, type Shown } from "./draw.ts";
+import { checkFormat, draw, type Shown } from "./draw.ts";
 import { episodeSubject, isAdaptFolder } from "./famle/render_episode.ts";
 import {
   checkpointOption,
@@ -79,6 +79,9 @@ async function policySubject(
   const mode = modeOption(options.mode, env.spec) ?? config.mode;
   const rollout = wholeOption("--rollout", options.rollout, 0, 0, config.rolloutsPerTask - 1);
   const steps = asked ?? config.innerSteps;
+
+  // refused before the work
+  checkFormat(await pictureKind(run), picture.format);
 
   output.status("sampling and adapting");
   const adapted = await adaptToTask(run, { task, steps, seed, mode });

@@ -78,6 +78,16 @@ function sceneOf(env: Env): Scene | null {
   );
 }
 
+/** Whether pictures of the run show bodies, or ways in the plane. @throws UserError `env-no-picture` */
+export async function pictureKind({ env }: Pick<LoadedRun, "env">): Promise<"bodies" | "plane"> {
+  const instance = await env.createInstance();
+  try {
+    return sceneOf(instance) === null ? "plane" : "bodies";
+  } finally {
+    instance.close();
+  }
+}
+
 /**
  * Records rollouts of a task.
  *

@@ -105,10 +105,14 @@ function ballsOf(stage: Stage, take: Take, frame: number, solids: readonly numbe
 
 /** Middle of the box around balls. */
 function middleOf(balls: readonly Ball[]): Vector {
-  const [x, y, z] = [0, 1, 2].map((i) =>
-    (Math.min(...balls.map(({ center, radius }) => center[i] - radius)) +
-      Math.max(...balls.map(({ center, radius }) => center[i] + radius))) / 2
-  );
+  const [x, y, z] = [0, 1, 2].map((i) => {
+    let [low, high] = [Infinity, -Infinity];
+    for (const { center, radius } of balls) {
+      low = Math.min(low, center[i] - radius);
+      high = Math.max(high, center[i] + radius);
+    }
+    return (low + high) / 2;
+  });
   return [x, y, z];
 }
 
@@ -186,9 +190,9 @@ export function camerasFor(
   if (isWhole) {
     const balls = [...everything, ...ballsOf(stage, takes[0], 0, goal)];
     const focus = middleOf(balls);
-    const range = Math.max(
+    const range = balls.reduce(
+      (far, { center, radius }) => Math.max(far, Math.hypot(...plus(center, focus, -1)) + radius),
       reach,
-      ...balls.map(({ center, radius }) => Math.hypot(...plus(center, focus, -1)) + radius),
     );
     const look = viewFrom(focus, 1, azimuth, elevation, range);
     const distance = distanceFor(balls, look, aspect);

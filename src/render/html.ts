@@ -56,7 +56,7 @@ class Blob4 {
 
 /** The page. */
 export function toHtml(show: Show, options: HtmlOptions): string {
-  const { stage, labels, title, dt } = show;
+  const { stage, labels, title, dt, countsSteps = false } = show;
   const { speed, shadows = true } = options;
   const views = camerasFor(stage, ASPECT, dt, options);
   const [first, last] = [views[0][0], views[0].at(-1)!];
@@ -65,6 +65,7 @@ export function toHtml(show: Show, options: HtmlOptions): string {
   const blob = new Blob4();
   const data = {
     dt,
+    countsSteps,
     speed,
     shadows,
     floor: stage.floor,

@@ -50,8 +50,10 @@ function roundStep(value: number): number {
   return power * ([1, 2, 5].find((factor) => factor * power >= value) ?? 10);
 }
 
-/** Middle and half width of a square that holds everything. */
-function squareOf({ paths, goal, walls }: PlaneShow): { x: number; y: number; half: number } {
+/** Middle and half width of a square that holds everything, m. */
+export function squareOf(
+  { paths, goal, walls }: PlaneShow,
+): { x: number; y: number; half: number } {
   const bounds = [0, 1].map((axis) => {
     let low = Infinity;
     let high = -Infinity;
@@ -74,8 +76,8 @@ function squareOf({ paths, goal, walls }: PlaneShow): { x: number; y: number; ha
   return { x: (left + right) / 2, y: (bottom + top) / 2, half };
 }
 
-/** The open wall as a line, in m. */
-function wallLine({ radius, gap, gapRadius }: RoundWall): (readonly [number, number])[] {
+/** The open wall as a line, counterclockwise, in m. */
+export function wallLine({ radius, gap, gapRadius }: RoundWall): (readonly [number, number])[] {
   const middle = Math.atan2(gap[1], gap[0]);
   // a chord of gapRadius is seen from the middle at this angle
   const open = 2 * Math.asin(Math.min(gapRadius / (2 * radius), 1));
@@ -135,14 +137,22 @@ export function planePicture(
         return `<path d="M${left} ${at}H${left + width}"/>`;
       }),
     ];
-    // labels at the edge, but in the corner, where both would be
+    // labels at the edge, but in the corner, where both would be; the last of each has the unit
+    const across = ticks(square.x, halfX).filter((value) => {
+      const at = x(value) - left;
+      return at > 3 * size && at < width - 1.5 * size;
+    });
+    const along = ticks(square.y, halfY)
+      .filter((value) => height - y(value) > 2 * size && y(value) - header > size);
+    const withUnit = (values: readonly number[], i: number) =>
+      label(values[i]) + (i === values.length - 1 ? " m" : "");
     const labels = [
-      ...ticks(square.x, halfX).filter((value) => x(value) - left > 3 * size).map((value) =>
-        text(x(value), height - edge, "middle", label(value), FAINT)
+      ...across.map((value, i) =>
+        text(x(value), height - edge, "middle", withUnit(across, i), FAINT)
       ),
-      ...ticks(square.y, halfY)
-        .filter((value) => height - y(value) > 2 * size && y(value) - header > size)
-        .map((value) => text(left + edge, y(value) - 0.3 * size, "start", label(value), FAINT)),
+      ...along.map((value, i) =>
+        text(left + edge, y(value) - 0.3 * size, "start", withUnit(along, i), FAINT)
+      ),
     ];
     const shown = Array.from({ length: last + 1 }, (_, f): [number, number] => {
       return [places[2 * f], places[2 * f + 1]];

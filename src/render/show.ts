@@ -29,6 +29,8 @@ export interface Show {
   readonly labels: readonly Labels[];
   /** Time between two frames of a take, s. */
   readonly dt: number;
+  /** Whether steps are told instead of times: what is shown has no unit of time. */
+  readonly countsSteps?: boolean;
 }
 
 /** How fast a film goes. */

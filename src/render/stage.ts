@@ -57,6 +57,8 @@ export interface StageSpec {
   readonly goal?: readonly [x: number, y: number, z?: number];
   /** Direction to go, in the plane, any length. */
   readonly heading?: readonly [x: number, y: number];
+  /** How far the robot reaches, m; default: what its shapes need. */
+  readonly reach?: number;
   /** Motors that don't work as they should. */
   readonly damagedMotors?: readonly number[];
 }
@@ -157,6 +159,7 @@ export function buildStage(spec: StageSpec): Stage {
       }
     }
   });
+  reach = spec.reach ?? reach;
   const height = floors.length > 0 ? first[floors[0] * POSE_SIZE + 2] : lowest;
   const floor = { height, tile: roundNumber(0.8 * reach) };
 

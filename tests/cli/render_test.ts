@@ -85,11 +85,18 @@ Deno.test({
       assert.notDeepEqual(noShadows.bytes, gif.bytes);
       const lastMode = await render(run, `${folder}/h.gif`, { mode: "5", task: "1" });
       assert.equal(lastMode.facts.mode, 5);
+      // refused before anything is sampled
+      const output = new MemoryOutput();
+      await assert.rejects(
+        renderRun(run, { ...SMALL, out: `${folder}/i.svg` }, output),
+        /^UserError: --out: .svg is for environments in the plane; take .png, .gif, .mp4 or .html$/,
+      );
+      assert.deepEqual(output.statuses, []);
     }),
 });
 
 Deno.test({
-  name: "render draws ways in the plane as SVG, PNG and GIF, and says what it wrote",
+  name: "render draws ways in the plane as SVG, PNG, GIF and page, and says what it wrote",
   ignore: NEEDS_FILES,
   fn: () =>
     inTemporaryFolder(async (folder) => {
@@ -106,6 +113,11 @@ Deno.test({
       assert.equal(lines.filter((count) => count === 13).length, 2);
       const gif = await render(run, `${folder}/a.gif`);
       assert.equal(decodeGif(gif.bytes.slice().buffer).frames.length, 13);
+      const page = await render(run, `${folder}/a.html`);
+      const html = new TextDecoder().decode(page.bytes);
+      const data = JSON.parse(/<script id="data"[^>]*>([\s\S]*?)<\/script>/.exec(html)![1]);
+      assert.equal(data.countsSteps, true);
+      assert.deepEqual(data.takes.map(({ frames }: { frames: number }) => frames), [13, 13]);
       const output = new MemoryOutput();
       await renderRun(run, { ...SMALL, out: `${folder}/a.png` }, output);
       assert.match(
@@ -188,7 +200,6 @@ Deno.test({
         [["run", "--out", "there.gif"], /^error: there.gif exists; add --force to replace it/],
         [["run", "--out", "no/x.gif"], /^error: can't write no\/x.gif: the folder no: /],
         [["run", "--out", "run"], /^error: --out run: the file's extension must be one of/],
-        [["run", "--out", "x.html"], /^error: --out: .html is for environments with bodies/],
         [["run", "--out", "x.gif", "--size", "10x9999"], /^error: --size must be WIDTHxHEIGHT/],
         [["run", "--out", "x.mp4", "--size", "321x240"], /^error: --size must be even numbers/],
         [["run", "--out", "x.gif", "--rollout", "3"], /^error: --rollout must be .* 0 to 2; got 3/],

@@ -71,7 +71,7 @@ Deno.test({
         await until(async () => await frame() > 2, "the film does not go on");
         assert.match(
           await read("document.getElementById('earned').textContent"),
-          /^after <\/script> steps: return 0.0$/,
+          /^after <\/script> steps: return 0.00$/,
         );
         // to the last frame by the slider, which stops the film
         const slide = (time: number) =>
@@ -109,7 +109,7 @@ Deno.test({
         assert.ok(low[1] > high[1] + 20, `the ball is at rows ${low[1]} and ${high[1]}`);
         assert.match(
           await read("document.getElementById('earned').textContent"),
-          /^before adaptation: return -20.0$/,
+          /^before adaptation: return −20.0$/,
         );
         // dragging turns the scene
         const data = () => red().then(String);

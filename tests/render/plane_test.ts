@@ -40,6 +40,8 @@ Deno.test("planePicture() draws ways and goal at one scale in both directions", 
   assert.ok(Math.abs(goal[0] - c[0]) < 0.02);
   // y grows upwards
   assert.ok(Math.abs(goal[1] - (c[1] - step)) < 0.02);
+  // each axis has its unit, once
+  assert.equal([...svg.matchAll(/>[\d.]+ m</g)].length, 2);
   assert.ok(svg.includes("A point &amp; its &lt;goal&gt;") && svg.includes("return −3.50"));
 });
 

@@ -130,6 +130,18 @@ Deno.test("camerasFor() stands still and shows robot and goal where there is a g
   assert.ok(most >= 0.6, `far too small: ${most}`);
 });
 
+Deno.test("camerasFor() takes rollouts of any length", () => {
+  const frames = 150_000;
+  const take = new Float32Array(12 * frames);
+  for (let f = 0; f < frames; f++) take.set(still([f % 2, 0, 0.3]), 12 * f);
+  const stage = buildStage({
+    shapes: [shape("sphere", [0.2, 0, 0])],
+    takes: [take],
+    goal: [2, 0],
+  });
+  assert.equal(camerasFor(stage, 1, 0.05)[0].length, frames);
+});
+
 Deno.test("camerasFor() follows a robot that goes away, at one distance, keeping it in sight", () => {
   const stage = walk(12);
   const [views] = camerasFor(stage, ASPECT, 0.02);

@@ -29,6 +29,7 @@ import {
   WebGLRenderer,
 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
+import { returnText } from "../caption.ts";
 
 const element = (id) => document.getElementById(id);
 const data = JSON.parse(element("data").textContent);
@@ -199,8 +200,8 @@ function show() {
   sun.target.position.copy(focus);
   sun.position.fromArray(data.sun).multiplyScalar(4 * data.range).add(focus);
   element("time").value = time;
-  element("clock").textContent = `${time.toFixed(2)} s`;
-  element("earned").textContent = `${name}: return ${returns[frame].toFixed(1)}`;
+  element("clock").textContent = data.countsSteps ? `step ${frame}` : `${time.toFixed(2)} s`;
+  element("earned").textContent = `${name}: return ${returnText(returns[frame])}`;
   element("play").textContent = isPlaying ? "Pause" : "Play";
   // what tests and scripts read
   document.body.dataset.frame = String(frame);
