@@ -135,7 +135,7 @@ export async function measureIteration(
 }
 
 /** Bytes that the trajectories of one iteration take. */
-export async function trajectoryBytesOf(
+async function trajectoryBytesOf(
   algorithm: MetaAlgorithm,
   { config, spec: tables }: Pick<SettledRun, "config" | "spec">,
 ): Promise<number> {

@@ -11,9 +11,12 @@ import point from "../../../configs/point_env_momentum_dense.json" with { type: 
 import reacher from "../../../configs/reacher.json" with { type: "json" };
 import { measureEnvSpeed } from "../../envs/check.ts";
 import { loadEnv } from "../../envs/registry.ts";
-import { measureIteration, trajectoryBytesOf } from "../dry_run.ts";
+import { learnerBytes } from "../../trainer/learner_bytes.ts";
+import { metaBatchBytes } from "../../trainer/meta_batch.ts";
+import { envOptions, objectiveSpec } from "../../trainer/specs.ts";
+import { measureIteration } from "../dry_run.ts";
 import { workerCount } from "../headline.ts";
-import { settleNew } from "../prepare_run.ts";
+import { type SettledRun, settleNew } from "../prepare_run.ts";
 import { type Finding, formatBytes } from "./finding.ts";
 
 /** The published configurations; what they take grows from the first to the last. */
@@ -40,6 +43,13 @@ const SAMPLING_SHARE = 0.7;
 /** Steps per second of one environment on one thread, resets included. */
 export async function measureSpeed(env: string, seconds: number): Promise<number> {
   return await measureEnvSpeed(await loadEnv(env), seconds);
+}
+
+/** Bytes that grow with the trajectories: where they are recorded, and where they are learned from. */
+async function trajectoryBytes({ config, spec }: SettledRun): Promise<number> {
+  const env = await loadEnv(config.env, envOptions(config, spec));
+  const objective = objectiveSpec(config, "mmaml", env.spec);
+  return metaBatchBytes(objective, env.spec) + learnerBytes(objective);
 }
 
 /** What one configuration would take; sizes in bytes, times in s. */
@@ -96,8 +106,7 @@ export async function forecast(
   });
   const { seconds, environmentSteps } = measured.report;
   const factor = tasks * rollouts / (measuredTasks * measuredRollouts);
-  const partBytes = await trajectoryBytesOf("mmaml", part);
-  const wholeBytes = await trajectoryBytesOf("mmaml", whole);
+  const more = await trajectoryBytes(whole) - await trajectoryBytes(part);
   return {
     config: name,
     device: measured.device,
@@ -106,7 +115,7 @@ export async function forecast(
     environmentStepsPerIteration: environmentSteps * factor,
     secondsPerIteration: seconds * factor,
     expectedSeconds: seconds * factor * config.iterations,
-    residentBytes: Math.max(measured.residentBytes, before) + wholeBytes - partBytes,
+    residentBytes: Math.max(measured.residentBytes, before) + more,
     measuredShare: 1 / factor,
   };
 }

@@ -141,7 +141,6 @@ async function measure(report: Report, device: "auto" | "cpu"): Promise<void> {
       report.output.status(null);
     }
   }
-  printForecasts(report);
   const { total } = Deno.systemMemoryInfo();
   for (const finding of tooLarge(report.forecasts, total)) report.add(finding);
 }
@@ -197,8 +196,10 @@ export async function runDoctor(options: DoctorOptions, output: Output): Promise
     gpu = kind;
     return findings;
   }, "update the GPU's driver, or train with --device cpu");
-  await checkNumbers(report, gpu, quick);
+  // first, while the process has little memory of its own
   if (!quick) await measure(report, gpu === "hardware" ? "auto" : "cpu");
+  await checkNumbers(report, gpu, quick);
+  printForecasts(report);
 
   const ok = report.failed.length === 0;
   if (report.isJson) {

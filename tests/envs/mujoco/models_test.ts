@@ -3,8 +3,10 @@ import { Comparison, tolerancesOf } from "../../../src/golden/comparison.ts";
 import { checkPhysics } from "../../../src/golden/physics.ts";
 import { modelFacts } from "../../../src/envs/mujoco/facts.ts";
 import { loadModel, MODEL_NAMES } from "../../../src/envs/mujoco/models/mod.ts";
+import { loadEnv } from "../../../src/envs/registry.ts";
 import { Simulation } from "../../../src/envs/mujoco/simulation.ts";
 import { sin } from "../../../src/util/math.ts";
+import { KeyedRandom } from "../../../src/util/prng.ts";
 import ant from "../../golden/physics_ant.json" with { type: "json" };
 import halfCheetah from "../../golden/physics_half_cheetah.json" with { type: "json" };
 import hopper from "../../golden/physics_hopper.json" with { type: "json" };
@@ -40,6 +42,15 @@ for (const [name, fixture] of Object.entries(FIXTURES)) {
     assert.equal(count, 44 + 2 * (CONTACT_FREE.includes(name) ? 20 : 5));
   });
 }
+
+Deno.test("checkPhysics() looks at the model's file, wherever an environment put its marker", async () => {
+  const env = await (await loadEnv("Reacher3LinkEnv")).createInstance();
+  env.setTask([0.1, 0.2]);
+  env.reset(new KeyedRandom(1));
+  env.close();
+  const { tensor, error, tolerance } = await worst(reacher3Link);
+  assert.ok(error <= tolerance, `${tensor} differs by ${error}`);
+});
 
 Deno.test("no trajectory leaves the golden one within 200 steps by more than rounding grows", async (t) => {
   for (const [name, { trajectory, facts }] of Object.entries(FIXTURES)) {

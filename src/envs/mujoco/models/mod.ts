@@ -33,11 +33,19 @@ export const MODEL_NAMES = Object.keys(MJCF) as readonly ModelName[];
 
 const compiled = new Map<ModelName, Promise<Model>>();
 
-/** A model, compiled once per thread and kept until {@link releaseModels}; never change it. */
+/** A model as its file says, for the caller alone. */
+export function compileModel(name: ModelName): Promise<Model> {
+  return Model.compile(name, MJCF[name], { "ant.xml": ant });
+}
+
+/**
+ * A model, compiled once per thread and kept until {@link releaseModels}. Nothing of it is ever
+ * changed but the place of a goal's marker, which is only drawn.
+ */
 export function loadModel(name: ModelName): Promise<Model> {
   let model = compiled.get(name);
   if (model === undefined) {
-    model = Model.compile(name, MJCF[name], { "ant.xml": ant });
+    model = compileModel(name);
     compiled.set(name, model);
   }
   return model;
