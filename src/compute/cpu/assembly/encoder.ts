@@ -262,8 +262,7 @@ function gruStep(
     ldGates,
     gates,
     ldGates,
-    gates,
-    ldGates,
+    0,
     rows,
     cells,
     2 * pad,
@@ -289,8 +288,7 @@ function gruStep(
     ldGates,
     candidate,
     ldGates,
-    candidate,
-    ldGates,
+    0,
     rows,
     cells,
     pad,
@@ -334,7 +332,6 @@ function gruForward(args: EncoderArgs, item: Item, task: i32, keep: bool): usize
       gates,
       floats(3 * pad),
       item.bias,
-      0,
       steps * rows,
       args.inputs,
       3 * pad,
@@ -352,7 +349,18 @@ function gruForward(args: EncoderArgs, item: Item, task: i32, keep: bool): usize
 /** y = x W + b. */
 function denseForward(dense: Dense, x: usize, ldx: usize, y: usize, rows: i32): void {
   const ld = floats(dense.outPad);
-  multiply(x, ldx, dense.weights, ld, y, ld, dense.bias, 0, rows, dense.inputs, dense.outPad);
+  multiply(
+    x,
+    ldx,
+    dense.weights,
+    ld,
+    y,
+    ld,
+    dense.bias,
+    rows,
+    dense.inputs,
+    dense.outPad,
+  );
 }
 
 /** From the last GRU state to the modulation. Returns the address of the task embedding. */
@@ -436,7 +444,6 @@ function denseBackward(
     dx,
     ldx,
     item.zeros,
-    0,
     rows,
     dense.outputs,
     item.pad,
@@ -522,7 +529,6 @@ function gruStepBackward(item: Item, gates: usize, state: usize): void {
     item.gradReset,
     ld,
     item.zeros,
-    0,
     rows,
     pad,
     pad,
@@ -550,8 +556,7 @@ function gruStepBackward(item: Item, gates: usize, state: usize): void {
     ld,
     item.gradState,
     ld,
-    item.gradState,
-    ld,
+    0,
     rows,
     2 * pad,
     pad,

@@ -111,7 +111,72 @@ export function tanh4(x: v128): v128 {
 /** x = tanh(x) for `count` floats, a multiple of 4. */
 export function tanhInPlace(x: usize, count: i32): void {
   const end = x + <usize>count * 4;
+  for (; x + 64 <= end; x += 64) tanhFour(x);
   for (; x < end; x += 16) v128.store(x, tanh4(v128.load(x)));
+}
+
+@inline
+/**
+ * tanh4 of four vectors at x, in place: each coefficient is loaded once for all of them, and the
+ * result of every lane is that of tanh4.
+ */
+export function tanhFour(x: usize): void {
+  let c = tanhConstant(0), d = tanhConstant(1);
+  const x0 = f32x4.pmax(f32x4.pmin(v128.load(x), c), d);
+  const x1 = f32x4.pmax(f32x4.pmin(v128.load(x, 16), c), d);
+  const x2 = f32x4.pmax(f32x4.pmin(v128.load(x, 32), c), d);
+  const x3 = f32x4.pmax(f32x4.pmin(v128.load(x, 48), c), d);
+  const y0 = f32x4.mul(x0, x0), y1 = f32x4.mul(x1, x1);
+  const y2 = f32x4.mul(x2, x2), y3 = f32x4.mul(x3, x3);
+  c = tanhConstant(2);
+  d = tanhConstant(3);
+  let p0 = madd(y0, c, d), p1 = madd(y1, c, d), p2 = madd(y2, c, d), p3 = madd(y3, c, d);
+  c = tanhConstant(4);
+  p0 = madd(p0, y0, c);
+  p1 = madd(p1, y1, c);
+  p2 = madd(p2, y2, c);
+  p3 = madd(p3, y3, c);
+  c = tanhConstant(5);
+  p0 = madd(p0, y0, c);
+  p1 = madd(p1, y1, c);
+  p2 = madd(p2, y2, c);
+  p3 = madd(p3, y3, c);
+  c = tanhConstant(6);
+  p0 = madd(p0, y0, c);
+  p1 = madd(p1, y1, c);
+  p2 = madd(p2, y2, c);
+  p3 = madd(p3, y3, c);
+  c = tanhConstant(7);
+  p0 = madd(p0, y0, c);
+  p1 = madd(p1, y1, c);
+  p2 = madd(p2, y2, c);
+  p3 = madd(p3, y3, c);
+  c = tanhConstant(8);
+  p0 = madd(p0, y0, c);
+  p1 = madd(p1, y1, c);
+  p2 = madd(p2, y2, c);
+  p3 = madd(p3, y3, c);
+  p0 = f32x4.mul(p0, x0);
+  p1 = f32x4.mul(p1, x1);
+  p2 = f32x4.mul(p2, x2);
+  p3 = f32x4.mul(p3, x3);
+  c = tanhConstant(9);
+  d = tanhConstant(10);
+  let q0 = madd(y0, c, d), q1 = madd(y1, c, d), q2 = madd(y2, c, d), q3 = madd(y3, c, d);
+  c = tanhConstant(11);
+  q0 = madd(q0, y0, c);
+  q1 = madd(q1, y1, c);
+  q2 = madd(q2, y2, c);
+  q3 = madd(q3, y3, c);
+  c = tanhConstant(12);
+  q0 = madd(q0, y0, c);
+  q1 = madd(q1, y1, c);
+  q2 = madd(q2, y2, c);
+  q3 = madd(q3, y3, c);
+  v128.store(x, f32x4.div(p0, q0));
+  v128.store(x, f32x4.div(p1, q1), 16);
+  v128.store(x, f32x4.div(p2, q2), 32);
+  v128.store(x, f32x4.div(p3, q3), 48);
 }
 
 /** x = max(x, 0) for `count` floats, a multiple of 4. */

@@ -249,7 +249,6 @@ export function forwardTile(args: PolicyArgs, table: usize, rows: i32): void {
       layer.output,
       ldOut,
       layer.bias,
-      0,
       rows,
       layer.inputs,
       layer.outPad,

@@ -257,7 +257,6 @@ function backwardTile(args: PolicyArgs, table: usize, rows: i32): void {
         below.delta,
         ldIn,
         layer.zeros,
-        0,
         rows,
         layer.outputs,
         layer.inPad,
