@@ -8,7 +8,8 @@
  *               environments)
  *
  * The share of the limit that the sampler reaches is the part of its time that physics takes; what
- * part of a whole job that is, network included, says bench/jobs.ts. All workers play the same way at the same time, for a short while and in turns, so that
+ * part of a whole job that is, network included, says bench/jobs.ts. All workers play the same way
+ * at the same time, for a short while and in turns, and shares are those of processor time, so that
  * what else the machine does meets all ways alike; the table has medians.
  *
  * `deno run --allow-read bench/sampling.ts [ENV]... [--workers 1,2] [--seconds 0.3] [--json]`
@@ -16,13 +17,14 @@
 import { mujocoBinary } from "../src/envs/mujoco/runtime.ts";
 import { envNames, loadEnv } from "../src/envs/registry.ts";
 import { median } from "../src/util/statistics.ts";
+import { processorTime } from "./clock.ts";
 import { BenchWorker, option, workerCounts } from "./bench_worker.ts";
 import type { Played, ToWorker, Way } from "./sampling_worker.ts";
 
 type SamplingWorker = BenchWorker<ToWorker, Played>;
 
 /** Turns of the three ways. */
-const TURNS = 3;
+const TURNS = 5;
 const WAYS: readonly Way[] = ["sampler", "env", "mj_step"];
 
 interface Result {
@@ -32,7 +34,9 @@ interface Result {
   readonly turns: Readonly<Record<Way, readonly number[]>>;
   /** Medians of them. */
   readonly stepsPerSecond: Readonly<Partial<Record<Way, number>>>;
-  /** Of the limit, medians of the turns. */
+  /** Environment steps per second of processor time, by way and turn. */
+  readonly processorTurns: Readonly<Record<Way, readonly number[]>>;
+  /** Of the limit, in processor time, medians of the turns. */
   readonly samplerShare?: number;
   readonly envShare?: number;
 }
@@ -44,18 +48,25 @@ async function measure(env: string, workers: SamplingWorker[], seconds: number):
   const { usesMujoco } = await loadEnv(env);
   const ways = WAYS.filter((way) => usesMujoco || way !== "mj_step");
   const rates: Record<Way, number[]> = { sampler: [], env: [], mj_step: [] };
+  const processorRates: Record<Way, number[]> = { sampler: [], env: [], mj_step: [] };
+  for (const way of ways) await all(() => ({ type: "play", way, seconds })); // compiles
   for (let turn = 0; turn < TURNS; turn++) {
     for (const way of ways) {
+      const used = processorTime();
       const played = await all(() => ({ type: "play", way, seconds }));
+      const steps = played.reduce((sum, { steps }) => sum + steps, 0);
+      processorRates[way].push(1000 * steps / (processorTime() - used));
       rates[way].push(played.reduce((sum, { steps, seconds }) => sum + steps / seconds, 0));
     }
   }
   await all(() => ({ type: "close" }));
-  const share = (way: Way) => median(rates[way].map((rate, turn) => rate / rates.mj_step[turn]));
+  const share = (way: Way) =>
+    median(processorRates[way].map((rate, turn) => rate / processorRates.mj_step[turn]));
   return {
     env,
     workers: workers.length,
     turns: rates,
+    processorTurns: processorRates,
     stepsPerSecond: Object.fromEntries(ways.map((way) => [way, median(rates[way])])),
     ...(usesMujoco ? { samplerShare: share("sampler"), envShare: share("env") } : {}),
   };

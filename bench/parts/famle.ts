@@ -40,6 +40,9 @@ const PART = "famle";
 /** Float32 sums in another order, through ten steps of a model or some hundred updates. */
 const TOLERANCE = 1e-3;
 
+/** Milliseconds of a measurement: some of the work takes one, and peers leave few turns. */
+const LEAST_MS = 50;
+
 /** Milliseconds within which a control step of 10,000 x 10 is to be done on the cpu. */
 const CONTROL_STEP_MS = 25;
 
@@ -138,7 +141,7 @@ async function benchCase(
   const add = async (subject: string, work: Work, before?: () => Promise<void>) => {
     await before?.();
     const first = await work();
-    const measure = timed(work);
+    const measure = timed(work, LEAST_MS);
     const run = before === undefined ? measure : async () => {
       await before();
       return await measure();

@@ -19,7 +19,11 @@ interface Environment {
   readonly env: string;
   readonly workers: number;
   /** By turn. */
-  readonly turns: { readonly sampler: readonly number[]; readonly mj_step: readonly number[] };
+  readonly turns: { readonly sampler: readonly number[] };
+  readonly processorTurns: {
+    readonly sampler: readonly number[];
+    readonly mj_step: readonly number[];
+  };
 }
 
 interface Jobs {
@@ -37,11 +41,11 @@ export async function benchSampling(report: Report, effort: Effort): Promise<voi
   const envs = ["AntRandGoalModeEnv", "Reacher3LinkEnv", "MetaPointEnvMomentumModes"];
   const found = await ask<Environment[]>("sampling.ts", effort.quick ? envs.slice(1) : envs);
   const named = (workers: number) => `${workers} worker${workers > 1 ? "s" : ""}`;
-  for (const { env, workers, turns } of found) {
+  for (const { env, workers, turns, processorTurns } of found) {
     report.figure(PART, env, named(workers), "steps/s", turns.sampler);
-    if (turns.mj_step.length > 0) {
-      const share = ratioOf(turns.sampler, turns.mj_step);
-      report.ratio(PART, env, `sampler / mj_step, ${named(workers)}`, share);
+    if (processorTurns.mj_step.length > 0) {
+      const share = ratioOf(processorTurns.sampler, processorTurns.mj_step);
+      report.ratio(PART, env, `sampler / mj_step, processor time, ${named(workers)}`, share);
     }
   }
   for (const config of effort.quick ? ["reacher"] : ["reacher", "ant_rand_goal_mode"]) {
