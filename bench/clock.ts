@@ -7,6 +7,17 @@ export function processorTime(): number {
   return (user + system) / 1000;
 }
 
+/** Whether the system tells the processor time of programs that ended. */
+export const TELLS_PROCESSOR_TIME_OF_PROGRAMS: boolean = Deno.build.os === "linux";
+
+/** Processor time of all programs that this process started and that have ended, in steps of 10 ms. */
+export function processorTimeOfPrograms(): number {
+  // fields from the third on; the name before them may have spaces
+  const fields = Deno.readTextFileSync("/proc/self/stat").replace(/^.*\) /s, "").split(" ");
+  const [user, system] = fields.slice(13, 15).map(Number);
+  return 10 * (user + system);
+}
+
 /** What a piece of work took. */
 export interface Took {
   /** On the wall. */
