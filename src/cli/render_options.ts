@@ -59,6 +59,8 @@ const DEFAULT_MOMENTS = 6;
 const LEAST_SIDE = 64;
 /** Three samples along a pixel's side stay within the 8192 texels that every GPU has. */
 const MOST_SIDE = 2560;
+/** Of a sheet: 0.4 GB while it is made. */
+const MOST_PIXELS = 1e8;
 
 function formatOf(path: string): Format {
   const extension = extname(path).slice(1);
@@ -88,6 +90,21 @@ function sizeOption(text: string | undefined, format: Format): [number, number] 
   return sides;
 }
 
+/** Refuses a sheet that would not fit into memory. */
+function checkSheet(
+  { sideBySide }: RenderRunOptions,
+  moments: number,
+  [width, height]: readonly [number, number],
+): void {
+  const pixels = moments * width * height * (sideBySide ? 2 : 1);
+  if (pixels <= MOST_PIXELS) return;
+  throw new UserError(
+    "option-value",
+    `--moments ${moments} of ${width}x${height} are ${Math.ceil(pixels / 1e6)} million pixels; ` +
+      `take fewer or a smaller --size, up to ${MOST_PIXELS / 1e6} million in all`,
+  );
+}
+
 function numberOption(
   option: string,
   text: string | undefined,
@@ -107,13 +124,15 @@ function numberOption(
 export function pictureOptions(options: RenderRunOptions): PictureOptions {
   const format = formatOf(options.out);
   const [width, height] = sizeOption(options.size, format);
+  const moments = wholeOption("--moments", options.moments, DEFAULT_MOMENTS, 1, 100);
+  if (format === "png") checkSheet(options, moments, [width, height]);
   return {
     format,
     width,
     height,
     fps: numberOption("--fps", options.fps, 1, 100) ?? DEFAULT_FPS,
     speed: numberOption("--speed", options.speed, 0.01, 100) ?? null,
-    moments: wholeOption("--moments", options.moments, DEFAULT_MOMENTS, 1, 100),
+    moments,
     camera: options.camera,
     azimuth: numberOption("--azimuth", options.azimuth, -360, 360),
     // straight down there is no up

@@ -184,12 +184,14 @@ export async function reportRuns(
     seed: seedOption(options.seed),
     workers: workersOption(options.workers),
   };
-  const sources: ReportSource[] = [];
+  // the same folder twice, however it is written, says nothing more
+  const byPlace = new Map<string, ReportSource>();
   for (const path of paths) {
     const source = await readSource(path, VERSION);
-    // the same folder twice says nothing more
-    if (!sources.some((other) => other.path === source.path)) sources.push(source);
+    const place = await Deno.realPath(source.path);
+    if (!byPlace.has(place)) byPlace.set(place, source);
   }
+  const sources = [...byPlace.values()];
   if (options.tensorboard) return writeTensorBoards(sources, options, output);
   if (options.eval === false) {
     const { tasks, steps, seed, workers } = options;

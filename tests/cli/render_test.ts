@@ -201,6 +201,10 @@ Deno.test({
         [["run", "--out", "no/x.gif"], /^error: can't write no\/x.gif: the folder no: /],
         [["run", "--out", "run"], /^error: --out run: the file's extension must be one of/],
         [["run", "--out", "x.gif", "--size", "10x9999"], /^error: --size must be WIDTHxHEIGHT/],
+        [
+          ["run", "--out", "x.png", "--size", "2560x2560", "--moments", "9", "--side-by-side"],
+          /^error: --moments 9 of 2560x2560 are 118 million pixels; take fewer or a smaller --size/,
+        ],
         [["run", "--out", "x.mp4", "--size", "321x240"], /^error: --size must be even numbers/],
         [["run", "--out", "x.gif", "--rollout", "3"], /^error: --rollout must be .* 0 to 2; got 3/],
         [["run", "--out", "x.gif", "--mode", "4"], /^error: --mode must be .* 0 to 3; got 4/],

@@ -51,10 +51,13 @@ fileTest("report --no-eval needs neither checkpoint nor environment", async (fol
   params.environment = { name: "Gone", version: "0123" };
   Deno.writeTextFileSync(`${run}/params.json`, JSON.stringify(params));
   const output = new MemoryOutput();
-  await reportRuns([run, `${run}/`], { eval: false }, output);
+  const ways = [run, `${run}/`, `${folder}/./run`, `${run}/progress.csv`];
+  await reportRuns(ways, { eval: false }, output);
   assert.match(output.lines.join(), /^report: .*\/run\/report\.html \(\d+ kB\)$/);
   assert.deepEqual(output.errors, []);
-  assert.deepEqual(Object.keys(chartsOf(`${run}/report.html`)), ["returns", "columns", "time"]);
+  const charts = chartsOf(`${run}/report.html`);
+  assert.deepEqual(Object.keys(charts), ["returns", "columns", "time"]);
+  assert.equal(charts.returns.variants![1].series.length, 1, "they are one run");
   await refused([run], {}, "env-file", /gone\.json.*with --no-eval the report is made without/);
 });
 
