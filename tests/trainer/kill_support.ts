@@ -167,6 +167,15 @@ async function waitFor(moment: Moment, out: string, isOver: () => boolean): Prom
   return true;
 }
 
+/** SIGKILL, unless the process has ended a moment ago: how it ended shows what became of it. */
+function killIfThere(process: Deno.ChildProcess): void {
+  try {
+    process.kill("SIGKILL");
+  } catch {
+    // it has
+  }
+}
+
 /** What happened to one victim. */
 export interface KillReport {
   readonly kills: number;
@@ -217,7 +226,7 @@ export async function killAndCompare(
       const out = `${folder}/${name}`;
       const moment = momentOf(random, kill, longest);
       const came = await waitFor(moment, out, () => isOver);
-      if (came && !isOver) process.kill("SIGKILL");
+      if (came && !isOver) killIfThere(process);
       const { signal, code, stderr } = await output;
       if (signal !== "SIGKILL") {
         assert.equal(code, 0, new TextDecoder().decode(stderr));
