@@ -229,8 +229,9 @@ function pathBlocks(
       const every = Math.ceil(all.length / PATH_POINTS);
       const kept = all.filter((_, t) => t % every === 0 || t === last);
       return {
-        name: modeName(path.mode, modes),
-        color: modes === 0 ? path.task : path.mode,
+        ...modes === 0
+          ? { name: `task ${path.task}`, color: path.task }
+          : { name: modeName(path.mode, modes), color: path.mode },
         goal: [rounded(path.goal[0], 4) ?? 0, rounded(path.goal[1], 4) ?? 0] as const,
         ...{ every, last },
         x: kept.map(([x]) => rounded(x, 4) ?? 0),

@@ -241,6 +241,19 @@ reportTest("fresh tasks are shown as they were evaluated", async (read) => {
   }
   assert.deepEqual(before.paths.map(({ every, last }) => [every, last]), [[1, 1], [1, 1]]);
 
+  // without modes every trajectory has its own name and colour
+  const modeless = {
+    ...evaluated,
+    loaded: { ...evaluated.loaded, env: { ...env, spec: { ...env.spec, modes: 0 } } },
+    summary: summarize(evaluation, 0),
+  };
+  const plain = chartOf(reportOf([source], new Map([[source.path, modeless]])), "fresh-tasks", 2);
+  assert(plain.kind === "paths");
+  assert.deepEqual(
+    plain.panels[0].paths.map(({ name, color }) => [name, color]),
+    [["task 1", 1], ["task 0", 0]],
+  );
+
   const texts = blocksOf(report, "fresh-tasks").filter((block) => block.kind === "text");
   assert.match(texts[1].text, /^warning: 2 rollouts of \S+a were cut because MetaPointEnv/);
   // x from -1 to 2, y from 0 to 2: half the wider side, and a margin
