@@ -17,7 +17,7 @@ export function cpuLimit(simd: SimdLevel): () => number {
       exports.multiply_add_limit(rounds, 0);
       best = Math.min(best, performance.now() - start);
     }
-    return 128 * rounds / best / 1e6;
+    return 96 * rounds / best / 1e6;
   };
 }
 

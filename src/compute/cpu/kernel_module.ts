@@ -60,7 +60,7 @@ export type KernelExports =
   & Readonly<Record<PassName, PassFunction>>
   & Readonly<Record<SizeName, SizeFunction>>
   & {
-    /** 128 operations per round on registers alone (any x): one thread's limit, for benchmarks. */
+    /** 96 operations per round on registers alone (any x): one thread's limit, for benchmarks. */
     readonly multiply_add_limit: (rounds: number, x: number) => number;
   };
 
