@@ -81,5 +81,7 @@ export function planeStage({ paths, goal, walls, ...show }: PlaneShow): Stage {
     }
     return poses;
   });
-  return buildStage({ shapes, takes, goal: goal ?? undefined, reach: REACH * half });
+  const stage = buildStage({ shapes, takes, goal: goal ?? undefined, reach: REACH * half });
+  // walls are a part of the task: the camera shows them
+  return { ...stage, goal: [...walls.map((_, w) => 1 + dots + w), ...stage.goal] };
 }

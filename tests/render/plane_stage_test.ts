@@ -1,8 +1,10 @@
 /** Tests of ways in the plane as scenes that can be turned. */
 import assert from "node:assert/strict";
 import { POSE_SIZE } from "../../src/envs/scene.ts";
+import { camerasFor } from "../../src/render/camera.ts";
 import { wallLine } from "../../src/render/plane.ts";
 import { planeStage } from "../../src/render/plane_stage.ts";
+import { dot, plus } from "../../src/render/vector.ts";
 
 const TURN = [[0, 0], [1, 0], [2, 0], [2, 1]];
 
@@ -53,8 +55,18 @@ Deno.test("planeStage() thins the dots of long ways, and shows ways of two lengt
 
 Deno.test("planeStage() lets walls stand where the way is barred", () => {
   const wall = { radius: 3, gap: [3, 0] as const, gapRadius: 1 };
-  const { solids, takes: [{ poses }] } = planeStage({ ...show(), walls: [wall] });
+  const stage = planeStage({ ...show(), walls: [wall] });
+  const { solids, takes: [{ poses }] } = stage;
   const s = 1 + 3;
+  const [[view]] = camerasFor(stage, 1, 0.05);
+  for (const [x, y] of wallLine(wall)) {
+    const away = plus([x, y, 0], view.eye, -1);
+    const depth = dot(view.forward, away);
+    const [across, along] = [dot(view.right, away), dot(view.up, away)].map((at) =>
+      Math.abs(at) * view.focal / depth
+    );
+    assert.ok(depth > 0 && across < 1 && along < 1, "the camera shows the walls");
+  }
   const { positions, normals, triangles } = solids[s].mesh;
   assert.deepEqual([...poses.subarray(s * POSE_SIZE, s * POSE_SIZE + 3)], [0, 0, 0]);
   let [low, high] = [Infinity, -Infinity];
