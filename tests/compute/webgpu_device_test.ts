@@ -477,9 +477,9 @@ Deno.test("WgslWriter counts the iterations of nested loops", () => {
     writer.loop({ variable: "once", to: "1u", passes: 1 }, () => writer.line("x += 1.0;"));
     writer.spread("k", 20, 8, () => writer.line("x += 1.0;"));
   });
-  // 7 passes of j, none for the single pass, ceil(20 / 8) of k, and the loop's own
-  assert.equal(perPass, 7 + 0 + 3 + 1);
-  assert.equal(writer.iterations, 10 * perPass);
+  // 7 passes of j, none for the single pass, ceil(20 / 8) of k, each loop's end, and the loop's own
+  assert.equal(perPass, (7 + 1) + 0 + (3 + 1) + 1);
+  assert.equal(writer.iterations, 10 * perPass + 1);
 });
 
 Deno.test("unitsPerInvocation() refuses a kernel whose single tile exceeds the limit", () => {

@@ -1,6 +1,7 @@
 /**
  * WGSL kernels in the shapes that software adapters do not get by themselves: for GPUs, for wide
- * layers, for gradients in registers, in indexed arrays and in the result buffer.
+ * layers, for gradients in registers, in indexed arrays and in the result buffer, and for columns
+ * held by other numbers of threads.
  */
 import type { PolicySpec } from "../../src/compute/layout.ts";
 import { GPU_PROFILE } from "../../src/compute/webgpu/profile.ts";
@@ -30,6 +31,14 @@ gpuTest("kernels shaped for GPUs equal the reference", () =>
       modulated: true,
     }),
   ], GPU_PROFILE));
+
+// 12 columns (9 units, padded) are 3 blocks: shared by 21 threads each, by 2, and one after the other
+for (const [workgroupSize, tileSizes] of [[64, [32]], [8, [8]], [2, [16]]] as const) {
+  gpuTest(
+    `kernels equal the reference with columns held by ${workgroupSize} threads`,
+    () => compareOnGpu(SMALL, { ...GPU_PROFILE, heldColumns: 8, workgroupSize, tileSizes }),
+  );
+}
 
 gpuTest("kernels of 200 units equal the reference", () =>
   compareOnGpu(

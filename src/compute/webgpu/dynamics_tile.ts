@@ -10,7 +10,7 @@ import type { KernelLimits, ScalarDecl } from "./kernel.ts";
 import { LayerTile } from "./layer_tile.ts";
 import { dynamicsSizes, type PackedDynamics } from "./dynamics_packing.ts";
 import type { TileProfile } from "./profile.ts";
-import type { GradientBuilder, TileBuilder } from "./tile.ts";
+import type { Gradient, TileBuilder } from "./tile.ts";
 import type { WgslWriter } from "./wgsl_writer.ts";
 
 /** A number as a WGSL literal. */
@@ -101,7 +101,7 @@ export class DynamicsTile extends LayerTile {
   main(
     w: WgslWriter,
     parts: {
-      readonly tile: (tile: TileBuilder, gradient: GradientBuilder) => void;
+      readonly tile: (tile: TileBuilder, gradient: Gradient) => void;
       readonly finish: (tile: TileBuilder) => void;
     },
   ): number {

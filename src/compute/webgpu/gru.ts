@@ -19,7 +19,8 @@ import {
 } from "./kernel.ts";
 import { encoderSizes, type PackedGru } from "./encoder_packing.ts";
 import type { TileProfile } from "./profile.ts";
-import { GradientBuilder, TileBuilder } from "./tile.ts";
+import { HeldGradient } from "./held_gradient.ts";
+import { GradientBuilder, type OuterProduct, TileBuilder } from "./tile.ts";
 import { declareExp, declareTanh } from "./wgsl_math.ts";
 import type { WgslWriter } from "./wgsl_writer.ts";
 import { RunError } from "../../util/errors.ts";
@@ -353,17 +354,44 @@ export function gruBackwardKernel(gru: GruTile): Kernel {
   });
 }
 
+/** Groups of four sequences whose columns a thread holds at a time. */
+const HELD_GROUPS = 8;
+
 /** Gradient of the packed GRU from the kept blocks, one row per chunk of blocks. */
 export function gruGradientKernel(gru: GruTile): Kernel {
   const { packed, profile, tileSize, blockRows } = gru;
   const { cellRows, inputRows, spec } = packed;
   const gates = 2 * cellRows + inputRows;
+  const products: OuterProduct[] = [
+    {
+      comment: "dA",
+      rows: cellRows + inputRows,
+      columns: 2 * cellRows,
+      pairs: [[0, gates]],
+      place: 0,
+      bias: packed.gateBias / 4,
+    },
+    {
+      comment: "dB",
+      rows: inputRows + cellRows,
+      columns: cellRows,
+      pairs: [[cellRows, gates + 2 * cellRows]],
+      place: packed.candidate / 4,
+      bias: packed.candidateBias / 4,
+    },
+  ];
+  const result = "gradients[gradientBase + *]";
+  const held = profile.heldColumns > 0;
+  const blocksAtOnce = held ? Math.max(1, Math.floor(4 * HELD_GROUPS / tileSize)) : 1;
   return buildKernel({
     name: "gru_gradient",
     sizes: encoderSizes(spec),
     header: [
       "dA = sum of [h x]' [dr dz];  dB = sum of [x r*h]' dc;  da, db sums of dr dz, dc",
-      `a tile is one kept block, ${tileSize} sequences at one step`,
+      held
+        ? `kept blocks, ${tileSize} sequences at one step each, are read where they lie, ` +
+          `${blocksAtOnce} at a time`
+        : `a tile is one kept block, ${tileSize} sequences at one step`,
       "overwrites gradients[firstChunk + chunk, packed GRU] with the chunk's part of the sums",
     ],
     bindings: [
@@ -374,41 +402,44 @@ export function gruGradientKernel(gru: GruTile): Kernel {
     body: (w) => {
       const tile = new TileBuilder(w, profile, tileSize);
       const { width, threads } = tile;
+      const range = [
+        `let gradientBase = (args.firstChunk + workgroup.x) * ${packed.size / 4}u;`,
+        "let firstBlock = workgroup.x * args.blocksPerChunk;",
+        "let endBlock = min(firstBlock + args.blocksPerChunk, args.blocks);",
+      ];
+      const head = { variable: "at", from: "firstBlock", to: "endBlock", passes: 0 };
+      let perBlock = 0;
+      if (held) {
+        // a tile in workgroup memory would have to be written first, and loads cost the same
+        const gradient = new HeldGradient(tile, products, result);
+        const block = (group: number) => Math.floor(group / width);
+        const present = (group: number) =>
+          block(group) === 0 ? null : `at + ${block(group)}u < endBlock`;
+        const at = (row: string, group: number) => {
+          const number = block(group) === 0 ? "at" : `min(at + ${block(group)}u, endBlock - 1u)`;
+          const place = `(${row}) * ${width}u + ${group % width}u`;
+          return `kept[${number} * ${blockRows * width}u + ${place}]`;
+        };
+        main(w, threads, () => {
+          w.line(...range);
+          gradient.start();
+          perBlock = w.loop({ ...head, step: blocksAtOnce }, () => {
+            const samples = { groups: blocksAtOnce * width, at, present };
+            products.forEach((_, index) => gradient.add(index, samples));
+          });
+        });
+        return perBlock;
+      }
       const sums = Math.ceil(3 * cellRows / threads);
-      const gradient = new GradientBuilder(
-        tile,
-        [
-          {
-            comment: "dA",
-            rows: cellRows + inputRows,
-            columns: 2 * cellRows,
-            pairs: [[0, gates]],
-            place: 0,
-          },
-          {
-            comment: "dB",
-            rows: inputRows + cellRows,
-            columns: cellRows,
-            pairs: [[cellRows, gates + 2 * cellRows]],
-            place: packed.candidate / 4,
-          },
-        ],
-        "gradients[gradientBase + *]",
-      );
+      const gradient = new GradientBuilder(tile, products, result);
       w.line(
         `var<workgroup> tile: array<vec4f, ${blockRows * width}>;`,
         `var<private> biasSums: array<f32, ${sums}>;`,
       );
       gradient.declare();
-      let perBlock = 0;
       main(w, threads, () => {
-        w.line(
-          `let gradientBase = (args.firstChunk + workgroup.x) * ${packed.size / 4}u;`,
-          "let firstBlock = workgroup.x * args.blocksPerChunk;",
-          "let endBlock = min(firstBlock + args.blocksPerChunk, args.blocks);",
-        );
+        w.line(...range);
         gradient.start();
-        const head = { variable: "at", from: "firstBlock", to: "endBlock", passes: 0 };
         perBlock = w.loop(head, () => {
           w.spread("element", blockRows * width, threads, () => {
             w.line(`tile[element] = kept[at * ${blockRows * width}u + element];`);

@@ -7,9 +7,16 @@
  * Axis letters: s sample of the tile, i input and j output of a layer.
  */
 import type { Activation } from "../layout.ts";
+import { HeldGradient } from "./held_gradient.ts";
 import type { BindingDecl, KernelLimits } from "./kernel.ts";
 import type { TileProfile } from "./profile.ts";
-import { GradientBuilder, type OuterProduct, type ProductSum, TileBuilder } from "./tile.ts";
+import {
+  type Gradient,
+  GradientBuilder,
+  type OuterProduct,
+  type ProductSum,
+  TileBuilder,
+} from "./tile.ts";
 import { declareExp, declareTanh } from "./wgsl_math.ts";
 import type { WgslWriter } from "./wgsl_writer.ts";
 import { RunError } from "../../util/errors.ts";
@@ -129,22 +136,22 @@ export abstract class LayerTile {
   protected abstract sumThreads(tileSize: number): number;
 
   /** Builders of a kernel's tile and, where it goes back, of its gradient. */
-  protected builders(w: WgslWriter): { tile: TileBuilder; gradient: GradientBuilder } {
+  protected builders(w: WgslWriter): { tile: TileBuilder; gradient: Gradient } {
     const tile = new TileBuilder(w, this.profile, this.tileSize);
     const products = this.options.backward
       ? this.options.layers.map((layer, at) => this.#outerProduct(layer, at))
       : [];
     const place = "gradients[gradientBase + *]";
     const singleTile = this.options.singleTile ?? false;
-    return { tile, gradient: new GradientBuilder(tile, products, place, singleTile) };
+    const Builder = this.profile.heldColumns > 0 ? HeldGradient : GradientBuilder;
+    return { tile, gradient: new Builder(tile, products, place, singleTile) };
   }
 
   /** Declares the tile, the thread's sums and the nonlinearity. */
   protected declare(w: WgslWriter): void {
     w.line(`var<workgroup> tile: array<vec4f, ${this.tileVectors}>;`);
-    if (this.options.backward) {
-      w.line(`var<private> rowSums: array<f32, ${this.#rowSumSlots().size}>;`);
-    }
+    const { size } = this.#rowSumSlots();
+    if (this.options.backward && size > 0) w.line(`var<private> rowSums: array<f32, ${size}>;`);
   }
 
   /** Hidden layers' nonlinearity and, from its result, its slope. */
@@ -225,10 +232,16 @@ export abstract class LayerTile {
       columns: layer.columns,
       pairs,
       place: layer.weights / 4,
+      bias: layer.bias / 4,
     };
   }
 
-  /** First slot of each layer's bias sums and cross sums in the thread's `rowSums`. */
+  /** Whether the gradient's sums include those for the biases. */
+  get #gradientHasBiases(): boolean {
+    return this.profile.heldColumns > 0;
+  }
+
+  /** First slot of each layer's bias and cross sums in the thread's `rowSums`, -1: none. */
   #rowSumSlots(): { size: number; bias: number[]; cross: number[] } {
     const { layers, profile } = this.options;
     let size = 0;
@@ -236,7 +249,7 @@ export abstract class LayerTile {
       size += Math.ceil(columns / profile.workgroupSize);
       return size - Math.ceil(columns / profile.workgroupSize);
     };
-    const bias = layers.map((layer) => take(layer.columns));
+    const bias = layers.map((layer) => this.#gradientHasBiases ? -1 : take(layer.columns));
     const cross = layers.map((layer, at) => this.rows[at].cross >= 0 ? take(layer.columns) : -1);
     return { size, bias, cross };
   }
@@ -254,7 +267,7 @@ export abstract class LayerTile {
    *     delta_l   = (W delta) * slope          epsilon_l = (W epsilon + V delta) * slope
    *                                                        + (W delta) * (tangent of slope)
    */
-  backward(tile: TileBuilder, gradient: GradientBuilder): void {
+  backward(tile: TileBuilder, gradient: Gradient): void {
     const { writer: w, width, threads } = tile;
     const slots = this.#rowSumSlots();
     const { layers } = this.options;
@@ -263,20 +276,25 @@ export abstract class LayerTile {
       const layer = layers[at];
       const rows = this.rows[at];
       gradient.add(at);
-      w.line(`// bias${rows.cross >= 0 ? " and modulation" : ""} of layer ${at}`);
-      w.spread("j", layer.columns, threads, () => {
-        const bias = this.hasTangent ? rows.tangent : rows.value;
-        w.line("var biasSum = vec4f();", ...(rows.cross >= 0 ? ["var crossSum = 0.0;"] : []));
-        const groups = { variable: "group", from: "0u", to: `${width}u`, passes: width };
-        w.loop(groups, () => {
-          const place = (row: number) => tile.at(`${row}u + j`, "group");
-          w.line(`biasSum += ${place(bias)};`);
-          if (rows.cross < 0) return;
-          w.line(`crossSum += dot(${place(rows.value)}, ${place(rows.cross)});`);
+      const [bias, cross] = [slots.bias[at], slots.cross[at]];
+      if (bias >= 0 || cross >= 0) {
+        const sums = [...(bias >= 0 ? ["bias"] : []), ...(cross >= 0 ? ["modulation"] : [])];
+        w.line(`// ${sums.join(" and ")} of layer ${at}`);
+        w.spread("j", layer.columns, threads, () => {
+          if (bias >= 0) w.line("var biasSum = vec4f();");
+          if (cross >= 0) w.line("var crossSum = 0.0;");
+          const groups = { variable: "group", from: "0u", to: `${width}u`, passes: width };
+          w.loop(groups, () => {
+            const place = (row: number) => tile.at(`${row}u + j`, "group");
+            if (bias >= 0) {
+              w.line(`biasSum += ${place(this.hasTangent ? rows.tangent : rows.value)};`);
+            }
+            if (cross >= 0) w.line(`crossSum += dot(${place(rows.value)}, ${place(rows.cross)});`);
+          });
+          if (bias >= 0) w.line(`${this.#rowSum(bias, layer)} += dot(biasSum, vec4f(1.0));`);
+          if (cross >= 0) w.line(`${this.#rowSum(cross, layer)} += crossSum;`);
         });
-        w.line(`${this.#rowSum(slots.bias[at], layer)} += dot(biasSum, vec4f(1.0));`);
-        if (rows.cross >= 0) w.line(`${this.#rowSum(slots.cross[at], layer)} += crossSum;`);
-      });
+      }
       tile.barrier();
       if (at === 0) break;
       const below = this.rows[at - 1];
@@ -315,20 +333,21 @@ export abstract class LayerTile {
   }
 
   /**
-   * Writes the sums for the biases to the chunk's gradient row; comes behind the last tile.
+   * Writes the thread's row sums to the chunk's gradient row; comes behind the last tile.
    * @param cross place of each layer's cross sums in the gradient row, where there are any
    */
   protected finishRowSums(tile: TileBuilder, cross?: readonly number[]): void {
     const { writer: w, threads } = tile;
     const slots = this.#rowSumSlots();
     this.options.layers.forEach((layer, at) => {
+      if (slots.bias[at] < 0 && slots.cross[at] < 0) return;
       w.spread("j", layer.columns, threads, () => {
         const store = (first: number, slot: number) => {
           const index = `(${first}u + j)`;
           const place = `gradients[gradientBase + ${index} / 4u][${index} % 4u]`;
           w.line(`${place} = ${this.#rowSum(slot, layer)};`);
         };
-        store(layer.bias, slots.bias[at]);
+        if (slots.bias[at] >= 0) store(layer.bias, slots.bias[at]);
         if (slots.cross[at] >= 0) store(cross![at], slots.cross[at]);
       });
     });

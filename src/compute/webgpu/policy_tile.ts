@@ -15,7 +15,7 @@ import type { BindingDecl, Dispatch, Kernel, KernelLimits, ScalarDecl } from "./
 import { LayerTile } from "./layer_tile.ts";
 import { type PackedPolicy, policySizes } from "./policy_packing.ts";
 import type { TileProfile } from "./profile.ts";
-import type { GradientBuilder, TileBuilder } from "./tile.ts";
+import type { Gradient, TileBuilder } from "./tile.ts";
 import type { WgslWriter } from "./wgsl_writer.ts";
 
 /** Variant of a policy tile kernel. */
@@ -92,7 +92,7 @@ export class PolicyTile extends LayerTile {
     w: WgslWriter,
     parts: {
       readonly declare: () => void;
-      readonly tile: (tile: TileBuilder, gradient: GradientBuilder) => void;
+      readonly tile: (tile: TileBuilder, gradient: Gradient) => void;
     },
   ): number {
     const { packed, tileSize } = this;

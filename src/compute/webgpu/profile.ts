@@ -24,6 +24,11 @@ export interface TileProfile {
   readonly maxSums: number;
   /** Most gradient entries that one thread computes at a time. */
   readonly maxOuter: number;
+  /**
+   * Gradient columns that one thread keeps in variables while it goes through the rows (see
+   * held_gradient.ts), 4 or 8; 0: blocks of sums instead.
+   */
+  readonly heldColumns: number;
   /** Loops are unrolled until a body has this cost, */
   readonly bodyCost: number;
   /** but to no more vec4 multiply-adds than this. */
@@ -45,6 +50,7 @@ export const SOFTWARE_PROFILE: TileProfile = {
   cost: { weight: 10, tile: 12, multiplyAdd: 0.6 },
   maxSums: 32,
   maxOuter: 64,
+  heldColumns: 8,
   bodyCost: 50,
   maxUnrolled: 128,
   maxRegisterGradients: 0,
@@ -61,6 +67,7 @@ export const GPU_PROFILE: TileProfile = {
   cost: { weight: 4, tile: 4, multiplyAdd: 2 },
   maxSums: 16,
   maxOuter: 64,
+  heldColumns: 0,
   bodyCost: 50,
   maxUnrolled: 128,
   maxRegisterGradients: 160,

@@ -58,6 +58,19 @@ export interface OuterProduct {
   readonly pairs: readonly (readonly [number, number])[];
   /** vec4 of the gradient row at which [rows, columns] starts. */
   readonly place: number;
+  /** vec4 at which the columns' own sums start (see held_gradient.ts). */
+  readonly bias: number;
+}
+
+/**
+ * Sums of several outer products over the tiles of a chunk: `declare` at module scope, `start`
+ * before the tile loop, one `add` per product inside of it, `finish` behind it.
+ */
+export interface Gradient {
+  declare(): void;
+  start(): void;
+  add(index: number): void;
+  finish(): void;
 }
 
 /** Where gradients are summed over the tiles of a chunk. */
@@ -260,11 +273,8 @@ export class TileBuilder {
   }
 }
 
-/**
- * Gradient of several weight matrices, summed over the tiles of a chunk. All outer products are
- * declared first; then `declare`, `start`, one `add` per product inside of the tile loop, `finish`.
- */
-export class GradientBuilder {
+/** {@link Gradient} in blocks of sums; see held_gradient.ts for the other way. */
+export class GradientBuilder implements Gradient {
   readonly #products: OuterBlocks[] = [];
   readonly #store: GradientStore;
   readonly #accumulators: number;

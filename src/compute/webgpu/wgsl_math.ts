@@ -29,9 +29,19 @@ export function declareExp(w: WgslWriter): void {
   w.block("fn exp1(x: f32) -> f32", () => w.line("return exp4(vec4f(x)).x;"));
 }
 
-/** Declares `tanh4(vec4f)`; needs {@link declareExp}. */
+/** Declares `tanh4(vec4f)`: (1 - e) / (1 + e) with e = exp(-2 |x|), as {@link declareExp} has it. */
 export function declareTanh(w: WgslWriter): void {
   w.block("fn tanh4(x: vec4f) -> vec4f", () => {
-    w.line("let e = exp4(-2.0 * abs(x));", "return sign(x) * (1.0 - e) / (1.0 + e);");
+    w.line(
+      "let y = -2.0 * abs(x);",
+      "let n = round(y * 1.44269504);",
+      "let r = (y - n * 0.693359375) + n * 2.12194440e-4;",
+      "let series = 1.0 + r * (1.0 + r * (0.5 + r * (0.16666667 + r * (0.041666668 + " +
+        "r * (0.0083333340 + r * 0.0013888889)))));",
+      "// n is 0 at most, and below -126 what is left of e makes no difference",
+      "let e = series * bitcast<vec4f>((vec4i(max(n, vec4f(-126.0))) + 127) << vec4u(23u));",
+      "let t = (1.0 - e) / (1.0 + e);",
+      "return select(t, -t, x < vec4f());",
+    );
   });
 }

@@ -1,7 +1,8 @@
 /**
  * Writes WGSL line by line and counts, along the way, how many loop iterations one invocation
  * executes at most. The count matters: lavapipe before Mesa 23 silently ends every loop once an
- * invocation has executed 65,535 iterations, all its loops together.
+ * invocation has executed 65,535 iterations, all its loops together. The pass in which a loop finds
+ * its end counts too.
  */
 
 /** A `for` loop; `passes` is the largest number of iterations, whatever the expressions give. */
@@ -60,7 +61,7 @@ export class WgslWriter {
       this.block(`for (var ${variable} = ${from}; ${variable} < ${to}; ${advance})`, body);
     }
     const perPass = this.#iterations + (single ? 0 : 1);
-    this.#iterations = before + passes * perPass;
+    this.#iterations = before + passes * perPass + (single ? 0 : 1);
     return perPass;
   }
 
