@@ -12,7 +12,10 @@
 // multiples of four: callers pad with zeros, which keeps results exact.
 import { madd, pad4 } from "./simd";
 
-/** How many of `rows`, a multiple of four, blocks of five take; blocks of four take the rest. */
+/**
+ * How many of `rows` blocks of five take; blocks of four take the rest. Negative where few rows have
+ * no such sum: then blocks of four take them all, and what is missing to a multiple of four.
+ */
 export function fivesOf(rows: i32): i32 {
   return rows - 4 * ((5 - rows % 5) % 5);
 }

@@ -53,7 +53,7 @@ export class DenseLayer {
   weights: usize; // [inPad, outPad]
   bias: usize; // [outPad]
   x: usize; // [inPad, LANES] what enters
-  y: usize; // [outPad, LANES] what leaves; of the last layer before the factor `limit`
+  y: usize; // [outPad, LANES] what leaves, padding zero; of the last layer before the factor `limit`
   delta: usize; // [outPad, LANES] d loss / d (x W + b)
 }
 
@@ -183,6 +183,10 @@ export function loadModel(args: ModelArgs, table: usize): void {
   pack(args, table, args.params, modelOf(table).packed);
   const first = layerOf(table, 0);
   zero(first.x, first.inPad * LANES);
+  for (let l: i32 = 0; l < args.layers; l++) {
+    const layer = layerOf(table, l);
+    zero(layer.y + <usize>layer.outputs * ROW, (layer.outPad - layer.outputs) * LANES);
+  }
 }
 
 /** Address of the packed embedding of a situation [E], not aligned. */
@@ -244,7 +248,7 @@ export function forwardTile(args: ModelArgs, table: usize, blocks: i32, folded: 
       fold ? modelOf(table).folded : layer.bias,
       layer.y,
       fold ? args.inputs : layer.inputs,
-      layer.outPad,
+      layer.outputs,
       blocks,
       hidden ? args.relu : 0,
     );

@@ -174,7 +174,8 @@ function forwardFour(
 }
 
 /**
- * y[o,n] = bias[o] + sum_i w[i,o] x[i,n], with `relu` max(., 0) of it.
+ * y[o,n] = bias[o] + sum_i w[i,o] x[i,n], with `relu` max(., 0) of it; rows of y behind the outputs
+ * keep what they hold, or become what zero weights give.
  *
  * x [inputs, LANES], w [inputs, outPad], bias [outPad], y [outPad, LANES]
  */
@@ -185,14 +186,14 @@ export function layerForward(
   bias: usize,
   y: usize,
   inputs: i32,
-  outPad: i32,
+  outputs: i32,
   blocks: i32,
   relu: i32,
 ): void {
   const span = <usize>inputs * ROW;
   const floor = f32x4.splat(relu ? 0 : -Infinity);
   const last = <usize>blocks * BLOCK;
-  const end = bias + <usize>outPad * 4, fives = bias + <usize>fivesOf(outPad) * 4;
+  const end = bias + <usize>outputs * 4, fives = bias + <usize>fivesOf(outputs) * 4;
   for (; bias < fives; bias += 20, w += 20, y += 5 * ROW) {
     for (let b: usize = 0; b < last; b += BLOCK) {
       forwardFive(x + b, w, ldw, bias, y + b, span, floor);
