@@ -69,9 +69,12 @@ export class DynamicsTile extends LayerTile {
   readonly #source: RowSource;
 
   constructor(options: DynamicsTileOptions) {
-    const { packed } = options;
+    const { packed, profile } = options;
+    // minibatches are small: more held columns compile longer than they save
+    const heldColumns = Math.min(profile.heldColumns, 4);
     super({
       ...options,
+      profile: { ...profile, heldColumns },
       network: `a dynamics model of sizes ${dynamicsSizes(packed.spec)}`,
       layers: packed.layers,
       activation: packed.spec.activation,
