@@ -206,17 +206,26 @@ export class Report {
 }
 
 /**
- * The ratios of two programs that took turns: of the time on the wall; where ours works on the
- * processor's cores also of processor time, which swings less.
+ * The ratios of two programs that took turns: of the time on the wall; where both work on the
+ * processor's cores alike also of processor time, which swings less.
+ *
+ * @param between `alike`: with one thread each, or on the same driver. Threads that wait in loops,
+ * or share a core with other programs, take processor time too.
  */
 export function reportRatios(
   report: Report,
   part: string,
   name: string,
-  { theirs, ours, onCores }: { theirs: string; ours: string; onCores: boolean },
+  between: {
+    readonly theirs: string;
+    readonly ours: string;
+    readonly onCores: boolean;
+    readonly alike: boolean;
+  },
   turns: { readonly theirs: readonly Took[]; readonly ours: readonly Took[] },
   more: Pick<Ratio, "goal"> = {},
 ): void {
+  const { theirs, ours, onCores, alike } = between;
   const ratio = (unit: keyof Took) => {
     const [over, under] = [turns.theirs, turns.ours].map((took) => took.map((one) => one[unit]));
     return ratioOf(over, under);
@@ -224,7 +233,9 @@ export function reportRatios(
   const label = `${theirs} / ${ours}`;
   const wall = onCores ? { ...more, unsteady: true as const } : more;
   report.ratio(part, name, label, ratio("ms"), wall);
-  if (onCores) report.ratio(part, name, `${label}, processor time`, ratio("processorMs"));
+  if (onCores && alike) {
+    report.ratio(part, name, `${label}, processor time`, ratio("processorMs"));
+  }
 }
 
 /** At least three digits, and no more than are sure. */

@@ -176,8 +176,9 @@ async function benchCase(
   for (const [subject] of runs) report.figure(PART, name, subject, "ms", wall(subject));
   const speed = wall(ours.subject).map((ms) => flops / ms / 1e6);
   report.figure(PART, name, `${ours.subject}, speed`, "GFLOP/s", speed);
+  // the first of ours has all threads, the others one, or those of the driver
   for (const [theirs, { subject, onCores }] of pairs) {
-    const between = { theirs, ours: subject, onCores };
+    const between = { theirs, ours: subject, onCores, alike: subject !== ours.subject };
     reportRatios(report, PART, name, between, {
       ...{ theirs: turns[theirs], ours: turns[subject] },
     }, { goal: 1 });

@@ -142,10 +142,11 @@ async function firstOrder(
     }),
   }, effort);
   const name = `${metaCase.name}, first order`;
+  const isWebGpu = backend.name === "webgpu";
   report.figure(PART, name, subject, "ms", turns.ours.map(({ ms }) => ms));
   report.figure(PART, name, theirs, "ms", turns.theirs.map(({ ms }) => ms));
-  reportRatios(report, PART, name, { theirs, ours: subject, onCores }, turns, {
-    ...backend.name === "webgpu" ? { goal: 10 } : {},
+  reportRatios(report, PART, name, { theirs, ours: subject, onCores, alike: isWebGpu }, turns, {
+    ...isWebGpu ? { goal: 10 } : {},
   });
   peer.close();
   objective.close();

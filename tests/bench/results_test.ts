@@ -103,9 +103,9 @@ Deno.test("betterOf() takes a second look at what was measured again", () => {
 Deno.test("reportRatios() holds later runs against processor time where the cores work", () => {
   const theirs = [{ ms: 30, processorMs: 40 }, { ms: 90, processorMs: 40 }];
   const ours = [{ ms: 10, processorMs: 20 }, { ms: 10, processorMs: 20 }];
-  const found = (onCores: boolean) => {
+  const found = (onCores: boolean, alike = true) => {
     const report = new Report(() => {});
-    const between = { theirs: "them", ours: "us", onCores };
+    const between = { theirs: "them", ours: "us", onCores, alike };
     reportRatios(report, "famle", "case", between, { theirs, ours }, { goal: 4 });
     return report.ratios;
   };
@@ -120,6 +120,10 @@ Deno.test("reportRatios() holds later runs against processor time where the core
   assert.deepEqual(baselineOf(results, {}).full!.famle.ratios, {
     "case: them / us, processor time": 2,
   });
+  assert.deepEqual(found(true, false).map(({ label, unsteady }) => [label, unsteady]), [[
+    "them / us",
+    true,
+  ]]);
   // a GPU's work is not seen in processor time
   assert.deepEqual(found(false).map(({ label, unsteady }) => [label, unsteady]), [[
     "them / us",
