@@ -1,6 +1,11 @@
 /** TensorFlow.js as a peer: its backends, opened one at a time. */
 import "@tensorflow/tfjs";
-import { removeBackend, setBackend } from "@tensorflow/tfjs-core";
+import {
+  findBackendFactory,
+  registerBackend,
+  removeBackend,
+  setBackend,
+} from "@tensorflow/tfjs-core";
 import { setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import { openTfjsKernels } from "../../src/compute/tfjs/mod.ts";
 
@@ -12,10 +17,14 @@ export interface TfjsBackend {
   close(): Promise<void>;
 }
 
+/** What the package registers when it is loaded; tfjs forgets it with a backend that is removed. */
+const wasmFactory = findBackendFactory("wasm");
+
 /** The backend in SIMD WASM, one thread: Deno does not isolate origins, which threads would need. */
 export async function openWasmBackend(): Promise<TfjsBackend> {
   const module = import.meta.resolve("@tensorflow/tfjs-backend-wasm");
   setWasmPaths(new URL(".", module).pathname);
+  if (findBackendFactory("wasm") === undefined) registerBackend("wasm", wasmFactory);
   const use = async () => {
     if (!await setBackend("wasm")) throw new Error("tfjs has no wasm backend");
   };
