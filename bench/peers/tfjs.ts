@@ -24,7 +24,7 @@ const wasmFactory = findBackendFactory("wasm");
 export async function openWasmBackend(): Promise<TfjsBackend> {
   const module = import.meta.resolve("@tensorflow/tfjs-backend-wasm");
   setWasmPaths(new URL(".", module).pathname);
-  if (findBackendFactory("wasm") === undefined) registerBackend("wasm", wasmFactory);
+  if (findBackendFactory("wasm") === null) registerBackend("wasm", wasmFactory);
   const use = async () => {
     if (!await setBackend("wasm")) throw new Error("tfjs has no wasm backend");
   };
