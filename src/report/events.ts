@@ -9,7 +9,7 @@ const EVENT_COLUMN = "Divergence";
 
 /** By number. */
 const TEXTS: Readonly<Record<number, string>> = {
-  1: "observations are not finite",
+  1: "numbers of the environment are not finite",
   2: "a number of an inner step is not finite",
   3: "a loss or a KL is not finite",
   4: "a gradient is not finite",
@@ -35,7 +35,7 @@ export function divergences(rows: readonly ProgressRow[]): Divergence[] {
     const iteration = row[ITERATION_COLUMN];
     if (!number || iteration === null) return [];
     const text = number === CUT
-      ? "rollouts were cut: observations are not finite"
+      ? "rollouts were cut: numbers of the environment are not finite"
       : `diverged: ${TEXTS[number] ?? `event ${number}`}`;
     return [{ iteration, text }];
   });

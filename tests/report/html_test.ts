@@ -168,7 +168,7 @@ Deno.test("divergences() has words for everything that a trainer calls divergenc
   const unknown = found.pop()!;
   assert.equal(unknown.text, "diverged: event 99");
   for (const { text } of found) assert.doesNotMatch(text, /event/);
-  assert.equal(found.at(-1)!.text, "rollouts were cut: observations are not finite");
+  assert.equal(found.at(-1)!.text, "rollouts were cut: numbers of the environment are not finite");
   assert.equal(new Set(found.map(({ text }) => text)).size, count);
   assert.deepEqual(divergences([{ Itr: 0 }]), [], "runs of others have no such column");
 });
