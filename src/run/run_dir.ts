@@ -154,10 +154,22 @@ async function acquireLock(folder: string): Promise<Deno.FsFile> {
     file.truncateSync();
     writeAllSync(file, new TextEncoder().encode(`${Deno.pid}\n`));
   } catch (error) {
-    file.close();
+    releaseLock(file);
     throw writeError(path, error);
   }
   return file;
+}
+
+/**
+ * Gives the lock back. Closing alone does not where a child of this process is just being started:
+ * until it runs its own program it has a copy of the open file, and with it the lock.
+ */
+function releaseLock(lock: Deno.FsFile): void {
+  try {
+    lock.unlockSync();
+  } finally {
+    lock.close();
+  }
 }
 
 /** Deletes the files of an earlier run, and nothing else. */
@@ -324,7 +336,7 @@ export class RunDir implements RunWriter, Disposable {
       writeFileAtomic(folder, PARAMS_FILE, encodeParams(params));
       return RunDir.#start(folder, params, lock);
     } catch (error) {
-      lock.close();
+      releaseLock(lock);
       throw error instanceof UserError ? error : writeError(folder, error);
     }
   }
@@ -341,7 +353,7 @@ export class RunDir implements RunWriter, Disposable {
     try {
       return RunDir.#start(folder, params, lock);
     } catch (error) {
-      lock.close();
+      releaseLock(lock);
       throw error;
     }
   }
@@ -448,6 +460,6 @@ export class RunDir implements RunWriter, Disposable {
     this.#isClosed = true;
     this.#progress?.[Symbol.dispose]();
     this.#log.close();
-    this.#lock.close();
+    releaseLock(this.#lock);
   }
 }

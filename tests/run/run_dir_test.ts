@@ -161,6 +161,37 @@ Deno.test({
 });
 
 Deno.test({
+  name: "RunDir gives its folder back at once, also where a child process is just being started",
+  ignore: NEEDS_PROCESSES,
+  fn: () =>
+    inTemporaryFolder(async (folder) => {
+      const path = `${folder}/run`;
+      (await RunDir.create(path, PARAMS, false))[Symbol.dispose]();
+      const workers = Array.from(
+        { length: 2 },
+        () => new Worker(new URL("spawn_worker.ts", import.meta.url), { type: "module" }),
+      );
+      try {
+        // every start is a short moment in which the child has what this process has open
+        const end = performance.now() + 1500;
+        while (performance.now() < end) {
+          using run = await RunDir.open(path);
+          assert.equal(run.path, path);
+        }
+        const counts = await Promise.all(workers.map((worker) => {
+          const { promise, resolve } = Promise.withResolvers<number>();
+          worker.onmessage = ({ data }) => resolve(data);
+          worker.postMessage("stop");
+          return promise;
+        }));
+        assert(counts.every((count) => count > 0), `${counts} processes were started`);
+      } finally {
+        for (const worker of workers) worker.terminate();
+      }
+    }),
+});
+
+Deno.test({
   name: "RunDir holds its folder against another process until it is closed",
   ignore: NEEDS_PROCESSES,
   fn: () =>
